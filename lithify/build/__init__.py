@@ -1,0 +1,1 @@
+"""From a resolved chunk or system to an artifact in the store: staging, commands, capture, publishing."""

@@ -1,0 +1,266 @@
+"""The cache folder: its layout, its locks, and the one pattern by which anything is published in it.
+
+The pattern (:func:`publish`): look, lock, look again, make aside, sync, rename. The store's artifacts follow the same order
+with a ref in place of the rename. Manual: ``docs/internals/locks-and-crashes.md``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lithify.errors import HostError, NoSpace, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFolder:
+    """Where each part of the cache lives; all of it is on one file system."""
+
+    root: Path
+
+    @property
+    def ostree(self) -> Path:
+        """The bare OSTree repository."""
+        return self.root / "ostree"
+
+    @property
+    def layers(self) -> Path:
+        """Kept checkouts, named by the content digest of what they hold."""
+        return self.root / "layers"
+
+    @property
+    def sources(self) -> Path:
+        """Git mirrors (``git/``), archives (``archives/``) and Debian packages (``debian/``)."""
+        return self.root / "sources"
+
+    @property
+    def staging(self) -> Path:
+        """DESTDIRs and upper layers of running and failed builds."""
+        return self.root / "staging"
+
+    @property
+    def logs(self) -> Path:
+        """Build logs, one file a build."""
+        return self.root / "logs"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files; a held ``flock`` is a running user, an unlocked file means nothing."""
+        return self.root / "locks"
+
+    @property
+    def facts(self) -> Path:
+        """The SQLite file of :mod:`lithify.facts`."""
+        return self.root / "facts.sqlite"
+
+
+def open_cache(root: Path) -> CacheFolder:
+    """Return the cache at ``root``, made if missing: mode 0700, no inherited ACL or setgid bit.
+
+    Raises :class:`HostError` where the folder is another user's or its file system cannot do what the store needs.
+    """
+    cache = CacheFolder(root.absolute())
+    try:
+        if not cache.locks.is_dir():
+            cache.root.mkdir(parents=True, exist_ok=True)
+            _take_possession(cache.root)
+            _try_file_system(cache.root)
+            for folder in (cache.layers, cache.sources, cache.staging, cache.logs, cache.locks):
+                folder.mkdir(exist_ok=True, mode=0o700)
+                _take_possession(folder)
+    except OSError as error:
+        raise host_error_of(error, cache.root) from error
+    return cache
+
+
+def _take_possession(folder: Path) -> None:
+    """Make a folder ours alone; what is made in it inherits neither group nor ACL."""
+    for name in ("system.posix_acl_default", "system.posix_acl_access"):
+        try:
+            os.removexattr(folder, name)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+                raise
+    os.chmod(folder, 0o700)
+
+
+def _try_file_system(root: Path) -> None:
+    """Raise :class:`HostError` unless hard links, symlinks, modes and user xattrs work here."""
+    probe = root / f".probe-{os.getpid()}"
+    shutil.rmtree(probe, ignore_errors=True)
+    probe.mkdir()
+    missing = []
+    try:
+        one = probe / "one"
+        one.write_bytes(b"x")
+        for what, attempt in (
+            ("hard links", lambda: os.link(one, probe / "two")),
+            ("symbolic links", lambda: os.symlink("one", probe / "three")),
+            ("file modes", lambda: _mode_probe(one)),
+            ("extended attributes (user.*)", lambda: os.setxattr(one, "user.lithify", b"x")),
+        ):
+            try:
+                attempt()
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                missing.append(what)
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+    if missing:
+        raise HostError(
+            f"the file system of the cache folder {root} has no {', no '.join(missing)}",
+            hints=["choose a folder on ext4, xfs or btrfs with --cachedir"],
+        )
+
+
+def _mode_probe(path: Path) -> None:
+    os.chmod(path, 0o4711)
+    if stat.S_IMODE(path.stat().st_mode) != 0o4711:
+        raise OSError(errno.ENOTSUP, "modes are not kept")
+
+
+def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
+    """Return the error that a user can act on for a failed write below ``path``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space(path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return HostError(
+            f"cannot write {error.filename or path}: {error.strerror}",
+            hints=["choose a folder that is yours with --cachedir, or LITHIFY_CACHEDIR"],
+        )
+    return StoreError(f"{error.filename or path}: {error.strerror}")
+
+
+def no_space(path: Path) -> NoSpace:
+    """Return the error for a full file system, with figures and what helps."""
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    usage = os.statvfs(there)
+    free = usage.f_bavail * usage.f_frsize
+    inodes = f", {usage.f_favail} inodes" if usage.f_files else ""
+    return NoSpace(
+        f"no space left in {path}: {free // (1 << 20)} MiB free{inodes}",
+        hints=["`lithify gc` frees what nothing needs; --cachedir moves the cache to another file system"],
+    )
+
+
+@contextmanager
+def hold_lock(
+    path: Path, *, shared: bool = False, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock file ``path`` for the block; wait for it where another process holds it.
+
+    ``on_wait`` is called once, with what is known of the holder (``process 123``), before waiting begins. The lock is the
+    kernel's (``flock``), so a killed holder never blocks anybody.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if on_wait is not None:
+                    on_wait(_holder(descriptor))
+                    on_wait = None
+                fcntl.flock(descriptor, kind)
+            if not _still_named(descriptor, path):
+                continue  # its last holder removed the file while we waited
+            if not shared:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+            yield
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _still_named(descriptor: int, path: Path) -> bool:
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "another process"
+
+
+def publish(
+    target: Path,
+    make: Callable[[Path], None],
+    *,
+    locks: Path,
+    sync: bool = True,
+    on_wait: Callable[[str], None] | None = None,
+) -> Path:
+    """Return ``target``, made by ``make`` if it is not there: whole or not at all, once, whoever else wants it.
+
+    ``make`` gets a path beside the target that does not exist, and makes a file or folder there. Whatever it leaves behind
+    on failure is removed. ``locks`` is the cache's lock folder.
+    """
+    if target.exists():
+        return target
+    name = hashlib.sha256(os.fsencode(str(target))).hexdigest()[:32]
+    with hold_lock(locks / f"publish-{name}", on_wait=on_wait):
+        if target.exists():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name[:100]}.partial")
+        remove_tree(aside)
+        try:
+            make(aside)
+            if sync:
+                sync_path(aside)
+            os.rename(aside, target)
+            if sync:
+                sync_path(target.parent)
+        except OSError as error:
+            remove_tree(aside)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise no_space(target) from error
+            raise
+        except BaseException:
+            remove_tree(aside)
+            raise
+    return target
+
+
+def sync_path(path: Path) -> None:
+    """Write a file or a folder's entries to the disk; a folder's whole tree by one ``syncfs``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or a folder with all in it, read-only folders included; nothing there is no error."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        path.unlink(missing_ok=True)
+        return
+
+    def unlock(function: Callable[..., object], name: str, _: object) -> None:
+        parent = os.path.dirname(name)
+        os.chmod(parent, 0o700)
+        if not os.path.islink(name):
+            os.chmod(name, 0o700)
+        function(name)
+
+    shutil.rmtree(path, onerror=unlock)

@@ -1,0 +1,204 @@
+"""The resolved model: what a system is made of, as plain immutable data.
+
+This is the file to show a newcomer. ``definitions/`` has what the text says; here every name is resolved, every default
+filled in, every build system expanded to its commands. Nothing here reads a file or knows a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NewType
+
+from lithify.definitions.model import Source
+from lithify.errors import Place
+
+DefinitionKey = NewType("DefinitionKey", str)
+"""64 hex digits: known before anything is fetched or built."""
+BuildKey = NewType("BuildKey", str)
+"""64 hex digits: known when a source's tree and all that is staged are there."""
+ContentDigest = NewType("ContentDigest", str)
+"""64 hex digits over a tree and its manifest; equal content has equal digests."""
+
+BuildMode = Literal["staging", "bootstrap", "test"]
+Command = str | bytes
+"""One shell command; bytes where the definition has a ``!!binary`` scalar."""
+
+STEPS = tuple(
+    f"{hook}{step}"
+    for step in ("configure", "build", "test", "install", "strip")
+    for hook in ("pre-", "", "post-")
+)
+"""The fifteen steps of a chunk, in the order in which they run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRule:
+    """Files whose path matches one of ``include`` (``re.match``) belong to ``artifact``; the first rule that matches wins."""
+
+    artifact: str
+    """The whole name, ``zlib-libs``."""
+    include: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """Commands that run in the composed system where ``artifact`` is in it; ``prefix`` orders them (``00-``, ``01-``)."""
+
+    artifact: str
+    prefix: str
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNode:
+    """A device that a chunk's definition asks for (``devices:``)."""
+
+    filename: str
+    """Path below the root, without leading slash."""
+    type: Literal["c", "b"]
+    mode: int
+    major: int
+    minor: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licensing:
+    """Facts for manifest and SBOM; they are in no key."""
+
+    licence: str = ""
+    purl: str = ""
+    cpe: str = ""
+    homepage: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the scheduler reckons with; in no key."""
+
+    memory: int | None = None
+    """Bytes."""
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One upstream project and how it is built."""
+
+    name: str
+    stratum: str
+    """The first stratum that lists it."""
+    file: str
+    """The chunk file's path below the definitions, or ``NAME.morph`` where the stratum entry says all."""
+    place: Place
+    """Its entry in the stratum."""
+    arch: str
+    build_mode: BuildMode = "staging"
+    prefix: str = "/usr"
+    build_system: str = "manual"
+    sources: tuple[Source, ...] = ()
+    """As declared, in the order in which they are laid over one another."""
+    commands: tuple[tuple[str, tuple[Command, ...]], ...] = ()
+    """(step, commands) for each step that has any, in the order of :data:`STEPS`; build systems expanded."""
+    environment: tuple[tuple[str, str], ...] = ()
+    max_jobs: int | None = None
+    split_rules: tuple[SplitRule, ...] = ()
+    """Products first, then the defaults that no product replaces; each artifact once, in this order."""
+    integration: tuple[Integration, ...] = ()
+    devices: tuple[DeviceNode, ...] = ()
+    keep_git: bool = False
+    compiler_cache: bool = False
+    build_depends: tuple[str, ...] = ()
+    """Names of chunks of the same stratum, as declared, each once."""
+    stratum_depends: tuple[str, ...] = ()
+    """Names of the strata that its own stratum build-depends on directly."""
+    resources: Resources = Resources()
+    timeout: float | None = None
+    """Seconds a step may take."""
+    licensing: Licensing = Licensing()
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Names of all artifacts that it makes, in rule order."""
+        return tuple(dict.fromkeys(rule.artifact for rule in self.split_rules))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StratumArtifact:
+    """A named selection of chunk artifacts, such as ``core-runtime``."""
+
+    name: str
+    members: tuple[tuple[str, str], ...]
+    """(chunk, chunk artifact), in the stratum's order; bootstrap chunks are never in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stratum:
+    """A set of chunks; it has no content of its own."""
+
+    name: str
+    file: str
+    place: Place
+    build_depends: tuple[str, ...] = ()
+    """Names of strata, as declared."""
+    chunks: tuple[str, ...] = ()
+    """Names, in the order of the file."""
+    artifacts: tuple[StratumArtifact, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedArtifact:
+    """A chunk artifact that is in the system, and the selection that brought it."""
+
+    stratum: str
+    stratum_artifact: str
+    chunk: str
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A root file system: which artifacts of which strata, and what is done with the whole."""
+
+    name: str
+    file: str
+    place: Place
+    arch: str
+    selected: tuple[SelectedArtifact, ...] = ()
+    """In layer order: later ones win. Each (chunk, artifact) once."""
+    strata: tuple[str, ...] = ()
+    """Names of the strata listed, in order."""
+    stratum_artifacts: tuple[tuple[str, str], ...] = ()
+    """(stratum, stratum artifact) that are in the system, in order."""
+    overlaps: tuple[tuple[str, Literal["warn", "refuse", "allow"]], ...] = (("**", "warn"),)
+    """Path pattern → what an overlap there means; the first that matches counts."""
+    os_release: tuple[tuple[str, str], ...] = ()
+    classic_os_release: bool = False
+    configuration_extensions: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedGroup:
+    """Chunks of one stratum that are staged together, in layer order."""
+
+    stratum: str
+    chunks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemGraph:
+    """The whole closure of one system. Chunk names are unique in it."""
+
+    format: int
+    system: System
+    strata: Mapping[str, Stratum]
+    """Listed strata and those they build-depend on, each after all that it depends on."""
+    chunks: Mapping[str, Chunk]
+    """In build order: each after all that it depends on."""
+    needed: frozenset[str]
+    """Chunks that the system's selected artifacts come from or depend on."""

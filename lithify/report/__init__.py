@@ -1,0 +1,1 @@
+"""What is told of finished artifacts: pictures, differences, manifests."""

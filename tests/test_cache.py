@@ -1,0 +1,151 @@
+"""The cache folder: layout, locks, and the pattern of publishing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lithify.cache import hold_lock, open_cache, publish, remove_tree
+from lithify.errors import NoSpace
+from lithify.facts import Facts
+
+
+def test_the_cache_is_ours_alone_whatever_its_parent_passes_on(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o2777)
+    old = os.umask(0)
+    try:
+        cache = open_cache(tmp_path / "cache")
+    finally:
+        os.umask(old)
+    for folder in (cache.root, cache.layers, cache.staging):
+        assert folder.stat().st_mode & 0o7777 == 0o700
+
+
+def test_a_cache_below_a_file_is_an_error_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Exception, match="file"):
+        open_cache(tmp_path / "file" / "cache")
+
+
+def test_a_file_system_that_cannot_do_what_is_needed_is_refused_by_name(tmp_path: Path) -> None:
+    """A ramfs keeps no user.* attributes; an ordinary user may mount one in a namespace of their own."""
+    program = (
+        "import sys; from pathlib import Path; from lithify.cache import open_cache; from lithify.errors import HostError\n"
+        "try: open_cache(Path(sys.argv[1]) / 'cache')\n"
+        "except HostError as error: print(error.message, '|', *error.hints)\n"
+    )
+    inside = 'mount -t ramfs none "$1" && exec "$2" -c "$3" "$1"'
+    result = subprocess.run(
+        [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            inside,
+            "sh",
+            str(tmp_path),
+            sys.executable,
+            program,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert "has no extended attributes (user.*)" in result.stdout, result.stderr
+    assert "--cachedir" in result.stdout
+
+
+def test_publishing_makes_once_and_whole(tmp_path: Path) -> None:
+    made = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.mkdir()
+        (path / "content").write_text("x")
+
+    for _ in range(2):
+        publish(tmp_path / "thing", make, locks=tmp_path)
+    assert len(made) == 1
+    assert (tmp_path / "thing" / "content").read_text() == "x"
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fail(path: Path) -> None:
+        path.mkdir()
+        (path / "half").write_text("x")
+        raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        publish(tmp_path / "folder" / "thing", fail, locks=tmp_path)
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_figures_and_help(tmp_path: Path) -> None:
+    def fill(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.raises(NoSpace, match="MiB free") as caught:
+        publish(tmp_path / "thing", fill, locks=tmp_path)
+    assert "lithify gc" in caught.value.hints[0]
+
+
+def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from lithify.cache import publish\n"
+        "def make(p):\n"
+        "    Path(sys.argv[1], 'log').open('a').write('made\\n'); p.write_text('x')\n"
+        "publish(Path(sys.argv[1]) / 'thing', make, locks=Path(sys.argv[1]))\n"
+    )
+    racers = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(6)]
+    assert [racer.wait() for racer in racers] == [0] * 6
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_who_waits_learns_of_the_holder(tmp_path: Path) -> None:
+    told: list[str] = []
+    waiting = threading.Event()
+
+    def note(holder: str) -> None:
+        told.append(holder)
+        waiting.set()
+
+    def second() -> None:
+        with hold_lock(tmp_path / "lock", on_wait=note):
+            told.append("has it")
+
+    with hold_lock(tmp_path / "lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(10)
+        assert told == [f"process {os.getpid()}"]
+    thread.join()
+    assert told[-1] == "has it"
+
+
+def test_a_read_only_tree_goes_too(tmp_path: Path) -> None:
+    deep = tmp_path / "tree" / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    os.chmod(deep, 0o500)
+    remove_tree(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+    remove_tree(tmp_path / "tree")
+
+
+def test_a_damaged_facts_file_is_begun_anew(tmp_path: Path) -> None:
+    facts = Facts(tmp_path / "facts.sqlite")
+    facts.put("tree", "a", "1")
+    assert facts.get("tree", "a") == "1"
+    facts.close()
+    (tmp_path / "facts.sqlite").write_bytes(b"no database at all" * 100)
+    assert facts.get("tree", "a") is None
+    facts.put("tree", "a", "2")
+    assert facts.get("tree", "a") == "2"
+    facts.close()
