@@ -101,12 +101,13 @@ def _try_file_system(root: Path) -> None:
     try:
         one = probe / "one"
         one.write_bytes(b"x")
-        for what, attempt in (
+        attempts: tuple[tuple[str, Callable[[], None]], ...] = (
             ("hard links", lambda: os.link(one, probe / "two")),
             ("symbolic links", lambda: os.symlink("one", probe / "three")),
             ("file modes", lambda: _mode_probe(one)),
             ("extended attributes (user.*)", lambda: os.setxattr(one, "user.lithify", b"x")),
-        ):
+        )
+        for what, attempt in attempts:
             try:
                 attempt()
             except OSError as error:

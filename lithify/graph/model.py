@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from lithify.definitions.model import Source
+
 from lithify.errors import Place
 
 DefinitionKey = NewType("DefinitionKey", str)
