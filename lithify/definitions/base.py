@@ -1,0 +1,139 @@
+"""What all models of the definitions language share: read-only, compared by their fields, and with a place each.
+
+A model is made from :class:`~lithify.definitions.text.Fields`, or in code from keyword arguments (then it has no place).
+Unknown fields are judged here, by the format that is being read, so that they are reported beside all other faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format, Severity
+from lithify.definitions.nearest import did_you_mean
+from lithify.definitions.scalars import describe
+from lithify.definitions.text import Fields, place_in
+from lithify.errors import Fault, Place
+
+NOWHERE = Place("<made in code>")
+"""The place of what was not read from a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What validation needs to know, and the faults that do not stop it."""
+
+    format: Format = LATEST
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Definition(BaseModel):
+    """A mapping of the language. Field names in text have ``-`` for ``_``."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        alias_generator=lambda name: name.replace("_", "-"),
+        serialize_by_alias=True,
+        json_schema_extra={"additionalProperties": False},
+    )
+    __slots__ = ("_origin",)
+
+    kind_of_mapping: ClassVar[str] = ""
+    """What the mapping is, in the words of the manual: ``chunk``, ``chunk entry``, …"""
+    strict_fields: ClassVar[bool] = False
+    """An unknown field is an error in every format."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_origin(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if not isinstance(data, Mapping):
+            if isinstance(data, cls):
+                return data
+            raise PydanticCustomError(
+                "lithify", "{message}", {"message": f"must be a mapping, not {describe(data)}", "hint": ""}
+            )
+        given = data
+        if isinstance(data, Fields) and isinstance(info.context, Reading):
+            given = cls._known(data, info.context)
+        made = handler(cls._arranged(given, info.context))
+        object.__setattr__(made, "_origin", data if isinstance(data, Fields) else None)
+        return made
+
+    @classmethod
+    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+        """Return what the fields are validated from; a null is a field that is not there."""
+        if None in data.values():
+            return {name: value for name, value in data.items() if value is not None}
+        return data
+
+    @classmethod
+    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
+        """Return the fields that this format reads; the others become faults."""
+        known = cls.field_names()
+        first = FIRST_FORMAT
+        kind = cls.kind_of_mapping
+        dropped = [
+            name for name in data if name not in known or first.get((kind, name), 0) > reading.format.number
+        ]
+        if not dropped:
+            return data
+        for name in dropped:
+            reading.faults.append(cls._unknown(data, name, known, reading.format))
+        return {name: value for name, value in data.items() if name not in dropped}
+
+    @classmethod
+    def _unknown(cls, data: Fields, name: str, known: Mapping[str, str], form: Format) -> Fault:
+        kind = cls.kind_of_mapping
+        severity: Severity = "error" if cls.strict_fields else form.unknown_inner_field
+        since = FIRST_FORMAT.get((kind, name), 0)
+        if name in known:
+            message = (
+                f'field "{name}" of a {kind} came with format {since}; this tree is in format {form.number}'
+            )
+            hint = f"let VERSION say {since}, if the rest of the tree is in that format" if since > 8 else ""
+        elif name in IGNORED.get(kind, ()) and form.number < LATEST.number:
+            severity = "warning"
+            message, hint = f'field "{name}" of a {kind} is ignored', "the stratum's entry says it"
+        elif name in OBSOLETE.get(kind, ()) and form.obsolete_fields == "warning":
+            severity = "warning"
+            message, hint = f'field "{name}" of a {kind} is obsolete and ignored', "leave it out"
+        else:
+            readable = [one for one in known if FIRST_FORMAT.get((kind, one), 0) <= form.number]
+            message, hint = f'unknown field "{name}" in a {kind}', did_you_mean(name, readable)
+        return Fault(place=place_in(data, (name,), key=True), message=message, hint=hint, severity=severity)
+
+    @classmethod
+    def field_names(cls) -> Mapping[str, str]:
+        """Return the fields as they stand in text → the attribute that has them."""
+        names = _FIELD_NAMES.get(cls)
+        if names is None:
+            names = {info.alias or name: name for name, info in cls.model_fields.items()}
+            _FIELD_NAMES[cls] = names
+        return names
+
+    @property
+    def origin(self) -> Fields | None:
+        """The mapping that it was read from, with its marks."""
+        made_from: Fields | None = getattr(self, "_origin", None)
+        return made_from
+
+    def __eq__(self, other: object) -> bool:
+        """Equal fields are equal, wherever they stand."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+
+_FIELD_NAMES: dict[type[Definition], Mapping[str, str]] = {}
+
+
+def place_of(thing: Definition, *path: str | int, key: bool = False) -> Place:
+    """Return where ``thing`` stands, or what ``path`` leads to in it, in the words of the text.
+
+    ``place_of(entry, "build-depends", 2)`` is the third dependency; with ``key``, the place of the last field's name.
+    """
+    return NOWHERE if thing.origin is None else place_in(thing.origin, path, key=key)

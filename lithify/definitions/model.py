@@ -1,0 +1,361 @@
+"""What the files of a definitions tree hold, as their authors wrote them: chunk, stratum, system, cluster, DEFAULTS.
+
+Field by field this is the language's reference; which format read which field stands in
+:mod:`lithify.definitions.formats`. Nothing is resolved here: a name is a name, and what was left out is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator
+
+from lithify.definitions.base import Definition, Reading, place_of
+from lithify.definitions.scalars import (
+    EMPTY,
+    Command,
+    Count,
+    Description,
+    Duration,
+    Flag,
+    List,
+    Map,
+    Mode,
+    Name,
+    NonEmptyList,
+    Path,
+    Ref,
+    Regex,
+    Size,
+    Text,
+    Url,
+    wrong,
+)
+from lithify.definitions.source import (
+    AnySource,
+    ArchiveSource,
+    DebianBinaries,
+    DebianSourcePackage,
+    GitSource,
+    LocalSource,
+    PatchSource,
+    PypiSource,
+    Source,
+    Submodules,
+)
+from lithify.definitions.text import Fields
+from lithify.definitions.values import FreeValue, free_value
+
+__all__ = [
+    "STEPS",
+    "ArchiveSource",
+    "BuildSystem",
+    "ChunkBody",
+    "ChunkEntry",
+    "ChunkFile",
+    "ClusterFile",
+    "ClusterSystem",
+    "DebianBinaries",
+    "DebianSourcePackage",
+    "DefaultsFile",
+    "Deployment",
+    "Device",
+    "GitSource",
+    "LocalSource",
+    "PatchSource",
+    "Product",
+    "PypiSource",
+    "ResourceNeeds",
+    "Source",
+    "SplitRules",
+    "StratumFile",
+    "StratumReference",
+    "StratumSelection",
+    "SystemFile",
+    "place_of",
+]
+
+STEPS = tuple(
+    f"{hook}{step}"
+    for step in ("configure", "build", "test", "install", "strip")
+    for hook in ("pre-", "", "post-")
+)
+"""The fifteen steps of a chunk, in the order in which they run."""
+
+Commands = List[Command] | None
+"""Commands of a step; None: those of the build system."""
+
+
+def _variable(name: str) -> str:
+    if not name.isidentifier() or not name.isascii():
+        raise wrong(f'"{name}" is no name of an environment variable', "letters, digits and _ only")
+    return name
+
+
+def _environment(variables: Mapping[str, str]) -> Mapping[str, str]:
+    for name in variables:
+        _variable(name)
+    return variables
+
+
+class Product(Definition):
+    """A split rule: what matches one of ``include`` belongs to ``artifact``."""
+
+    kind_of_mapping: ClassVar[str] = "split rule"
+    strict_fields: ClassVar[bool] = True
+
+    artifact: Text
+    """The whole name in ``products``, a suffix such as ``-libs`` in ``DEFAULTS``."""
+    include: List[Regex]
+
+
+class Device(Definition):
+    """A device node that a chunk installs."""
+
+    kind_of_mapping: ClassVar[str] = "device"
+
+    type: Literal["c", "b"]
+    filename: Text
+    permissions: Mode
+    major: Count
+    minor: Count
+    uid: Count = 0
+    gid: Count = 0
+
+
+class ResourceNeeds(Definition):
+    """What the scheduler reckons with; in no key."""
+
+    kind_of_mapping: ClassVar[str] = "resources"
+
+    memory: Size | None = None
+    """Bytes."""
+    jobs: Count | None = None
+
+
+class ChunkBody(Definition):
+    """How a chunk is built: the content of a chunk file, or of an entry of a stratum in format 9."""
+
+    description: Description = ""
+    build_system: Name | None = None
+    sources: List[AnySource] = ()
+
+    pre_configure_commands: Commands = None
+    configure_commands: Commands = None
+    post_configure_commands: Commands = None
+    pre_build_commands: Commands = None
+    build_commands: Commands = None
+    post_build_commands: Commands = None
+    pre_test_commands: Commands = None
+    test_commands: Commands = None
+    post_test_commands: Commands = None
+    pre_install_commands: Commands = None
+    install_commands: Commands = None
+    post_install_commands: Commands = None
+    pre_strip_commands: Commands = None
+    strip_commands: Commands = None
+    post_strip_commands: Commands = None
+
+    max_jobs: Count | None = None
+    products: List[Product] = ()
+    system_integration: Map[Map[List[Command]]] = EMPTY
+    """Chunk artifact → prefix that orders → commands."""
+    devices: List[Device] = ()
+
+    environment: Annotated[Map[str], AfterValidator(_environment)] = EMPTY
+    compiler_cache: Flag = False
+    keep_git: Flag = False
+    resources: ResourceNeeds = ResourceNeeds()
+    timeout: Duration | None = None
+    """Seconds that a step may take."""
+    licence: Text | None = None
+    """SPDX expression."""
+    purl: Text | None = None
+    cpe: Text | None = None
+    homepage: Text | None = None
+
+    @property
+    def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
+        """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
+        given = ((step, getattr(self, f"{step.replace('-', '_')}_commands")) for step in STEPS)
+        return {step: commands for step, commands in given if commands is not None}
+
+
+class ChunkFile(ChunkBody):
+    """A file of kind chunk."""
+
+    kind_of_mapping: ClassVar[str] = "chunk"
+    strict_fields: ClassVar[bool] = True
+
+    name: Name
+    kind: Literal["chunk"] = "chunk"
+
+
+class ChunkEntry(ChunkBody):
+    """A chunk of a stratum."""
+
+    kind_of_mapping: ClassVar[str] = "chunk entry"
+
+    name: Name
+    repo: Url | None = None
+    ref: Ref | None = None
+    morph: Path | None = None
+    """The chunk file."""
+    build_depends: List[Name] | None = None
+    """Names of chunks of the same stratum; None: nothing was said."""
+    build_mode: Literal["staging", "bootstrap", "test"] = "staging"
+    prefix: Text = "/usr"
+    artifacts: Map[Name] = EMPTY
+    """Chunk artifact → stratum artifact."""
+    unpetrify_ref: Description = ""
+    """For people: the branch or tag that ``ref`` was."""
+    submodules: Submodules = ()
+    """(name, URL) that overrides ``.gitmodules``."""
+
+
+class StratumReference(Definition):
+    """A stratum that another one is built upon."""
+
+    kind_of_mapping: ClassVar[str] = "stratum reference"
+
+    morph: Path
+
+
+class StratumFile(Definition):
+    """A file of kind stratum: a set of chunks."""
+
+    kind_of_mapping: ClassVar[str] = "stratum"
+    strict_fields: ClassVar[bool] = True
+
+    name: Name
+    kind: Literal["stratum"] = "stratum"
+    description: Description = ""
+    build_depends: List[StratumReference] | None = None
+    """None: nothing was said, as a stratum that begins with bootstrap chunks does."""
+    chunks: List[ChunkEntry]
+    products: List[Product] = ()
+    """Stratum artifact ← patterns of chunk artifacts."""
+
+
+class StratumSelection(Definition):
+    """A stratum in a system."""
+
+    kind_of_mapping: ClassVar[str] = "stratum selection"
+
+    morph: Path
+    name: Name | None = None
+    artifacts: List[Name] | None = None
+    """The stratum's artifacts that are wanted; None: all."""
+
+
+Overlap = Literal["warn", "refuse", "allow"]
+
+
+class SystemFile(Definition):
+    """A file of kind system: a root file system."""
+
+    kind_of_mapping: ClassVar[str] = "system"
+    strict_fields: ClassVar[bool] = True
+
+    name: Name
+    kind: Literal["system"] = "system"
+    description: Description = ""
+    arch: Text
+    strata: NonEmptyList[StratumSelection]
+    configuration_extensions: List[Text] = ()
+    """Paths without ``.configure``, run in order when the system is deployed."""
+    overlaps: Overlap | Map[Overlap] | None = None
+    """What a file means that differs in two artifacts; for all paths, or pattern by pattern."""
+    os_release: Map[str] = EMPTY
+    classic_os_release: Flag = False
+
+
+class Deployment(Definition):
+    """Where a system goes, and how it is configured. Whatever is no field of its own is a variable."""
+
+    kind_of_mapping: ClassVar[str] = "deployment"
+
+    type: Text | None = None
+    location: Text | None = None
+    upgrade_type: Text | None = None
+    upgrade_location: Text | None = None
+    partial_deploy_components: List[Text] = ()
+    values: Map[FreeValue] = EMPTY
+    """Everything else, as written."""
+
+    @classmethod
+    def field_names(cls) -> Mapping[str, str]:
+        """Return the fields that are not variables."""
+        return {name: field for name, field in super().field_names().items() if field != "values"}
+
+    @classmethod
+    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
+        """Return all fields: none is unknown."""
+        return data
+
+    @classmethod
+    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+        """Return the own fields, and the variables below ``values``; as they are where it is made in code."""
+        if not isinstance(data, Fields):
+            return data
+        own = cls.field_names()
+        numbers = reading.format.yaml_numbers if reading else "decimal"
+        values = {name: free_value(value, numbers) for name, value in data.items() if name not in own}
+        fields = {name: value for name, value in data.items() if name in own and value is not None}
+        return {**fields, "values": values}
+
+
+class ClusterSystem(Definition):
+    """A system of a cluster, with its deployments; nested ones go into the parent's tree."""
+
+    kind_of_mapping: ClassVar[str] = "cluster system"
+
+    morph: Path
+    deploy: Map[Deployment] = EMPTY
+    deploy_defaults: Deployment = Deployment()
+    subsystems: List[ClusterSystem] = ()
+
+
+class ClusterFile(Definition):
+    """A file of kind cluster: systems, each deployed somewhere."""
+
+    kind_of_mapping: ClassVar[str] = "cluster"
+    strict_fields: ClassVar[bool] = True
+
+    name: Name
+    kind: Literal["cluster"] = "cluster"
+    description: Description = ""
+    systems: List[ClusterSystem]
+
+
+class BuildSystem(Definition):
+    """The commands of a build system; what a chunk does not say, it takes from here."""
+
+    kind_of_mapping: ClassVar[str] = "build system"
+    strict_fields: ClassVar[bool] = True
+
+    configure_commands: List[Command] = ()
+    build_commands: List[Command] = ()
+    install_commands: List[Command] = ()
+    strip_commands: List[Command] = ()
+
+
+class SplitRules(Definition):
+    """Split rules that hold where no product says otherwise."""
+
+    kind_of_mapping: ClassVar[str] = "split-rules"
+    strict_fields: ClassVar[bool] = True
+
+    chunk: List[Product] = ()
+    stratum: List[Product] = ()
+
+
+class DefaultsFile(Definition):
+    """The file ``DEFAULTS`` at the root of the definitions."""
+
+    kind_of_mapping: ClassVar[str] = "DEFAULTS file"
+    strict_fields: ClassVar[bool] = True
+
+    build_systems: Map[BuildSystem] = EMPTY
+    split_rules: SplitRules | None = None
