@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from lithify.definitions.model import Source
-
 from lithify.errors import Place
 
 DefinitionKey = NewType("DefinitionKey", str)
@@ -31,6 +30,10 @@ STEPS = tuple(
     for hook in ("pre-", "", "post-")
 )
 """The fifteen steps of a chunk, in the order in which they run."""
+
+
+UNKNOWN_BUILD_SYSTEM = ""
+"""Of a chunk whose build system only its source can tell (formats below 6); it has no commands and no key yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
