@@ -18,6 +18,7 @@ Nothing here prints or exits; ``cli/`` alone turns an error into text and an exi
     │   └── Damaged         1  a stored thing is not what its name says
     ├── HostError           1  this machine lacks something; the hint is the command that mends it
     ├── BuildFailed         1  a command of a chunk or system failed
+    ├── SeveralFailed       1  more than one chunk failed
     ├── MergeConflict       1  two artifacts cannot stand in one tree
     ├── DeployError         1  a deployment cannot be made
     └── Interrupted       130  the user asked to stop
@@ -161,3 +162,13 @@ class BuildFailed(LithifyError):
         self.log = log
         self.log_tail = tuple(log_tail)
         self.staging_area = staging_area
+
+
+class SeveralFailed(LithifyError):
+    """More than one component failed in one run; carries each failure."""
+
+    def __init__(self, failures: Sequence[LithifyError], *, hints: Sequence[str] = ()) -> None:
+        super().__init__(
+            f"{len(failures)} failures: {'; '.join(failure.message for failure in failures)}", hints=hints
+        )
+        self.failures = tuple(failures)

@@ -29,6 +29,8 @@ class Facts:
                     .execute("SELECT value FROM facts WHERE kind = ? AND key = ?", (kind, key))
                     .fetchone()
                 )
+            except sqlite3.OperationalError:
+                return None  # no cache yet, or a writer that takes long: the fact is asked again
             except sqlite3.DatabaseError:
                 self._begin_anew()
                 return None

@@ -1,0 +1,296 @@
+"""A chunk is built: sources laid out, dependencies staged as layers, commands run, DESTDIR captured and published.
+
+Pure decisions stand in ``graph/``; here is the thin layer that carries them out. Manual: ``docs/internals/staging.md``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lithify import __version__
+from lithify.build.metadata import (
+    BothKeys,
+    BuiltChunk,
+    Content,
+    Run,
+    chunk_metadata,
+    read_chunk,
+)
+from lithify.build.splitting import split_tree
+from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.definitions.model import Source
+from lithify.errors import BuildFailed, Interrupted, LithifyError, UnsafeContent
+from lithify.events import StepStarted, Warned
+from lithify.graph.environment import chunk_environment
+from lithify.graph.model import Chunk, Command
+from lithify.graph.pins import Pin, source_identity
+from lithify.sources.compose import compose
+from lithify.staging.area import staging_area
+from lithify.staging.capture import Captured, capture_destdir
+from lithify.staging.logs import LogWriter
+from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
+from lithify.store.layers import ensure_layer
+from lithify.store.manifest import Device, Manifest, content_digest
+from lithify.store.stack import resolve_stack
+
+PARALLEL_STEPS = frozenset({"pre-build", "build", "post-build"})
+"""Steps that run ``make -jN``; all others run with ``-j1``, as in morph."""
+IMPORT = "import"
+"""The build system whose sources are the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkOrder:
+    """All that a build of one chunk takes; made by the scheduler when everything staged is there."""
+
+    chunk: Chunk
+    format: int
+    pins: Sequence[tuple[Source, Pin]]
+    """(declared source, its pin), in order."""
+    keys: BothKeys
+    staged: Sequence[BuiltChunk]
+    """Everything staged, in layer order: later ones win."""
+    prefixes: Sequence[str]
+    """Prefixes of the dependencies, in order; their ``bin`` is on PATH."""
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaidOut:
+    """A chunk's sources in place, and the digest of their tree."""
+
+    build: Path
+    """The build folder; of an import, the DESTDIR."""
+    destdir: Path
+    digest: str
+
+
+def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple[Source, Pin]]) -> LaidOut:
+    """Unpack a chunk's sources into a fresh build folder (of an import, into DESTDIR)."""
+    workshop.report(StepStarted(name=chunk.name, step="unpack"))
+    destdir = plain_folder(bench.staging / "inst")
+    build = destdir if chunk.build_system == IMPORT else plain_folder(bench.scratch / "build")
+    digest = compose(
+        [source for source, _ in pins],
+        dict(pins),
+        build,
+        workshop.sources,
+        keep_git=chunk.keep_git,
+    )
+    return LaidOut(build=build, destdir=destdir, digest=digest)
+
+
+def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: LaidOut) -> BuiltChunk:
+    """Run a chunk's commands, publish what they installed, and return it.
+
+    Raises :class:`BuildFailed` with the staging area kept, or :class:`UnsafeContent` where DESTDIR holds what cannot be
+    kept; nothing is published then.
+    """
+    chunk = order.chunk
+    seconds: dict[str, float] = {}
+    with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
+        if chunk.commands and chunk.build_system != IMPORT:
+            _run_commands(workshop, bench, order, laid_out, log, seconds)
+        began = time.monotonic()
+        workshop.report(StepStarted(name=chunk.name, step="capture"))
+        try:
+            captured = capture_destdir(laid_out.destdir)
+        except UnsafeContent as error:
+            raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
+        _refuse_nothing(workshop, order, bench, log, captured)
+        built = _publish(workshop, order, laid_out, captured, seconds)
+        seconds["publish"] = time.monotonic() - began
+    return built
+
+
+def _run_commands(
+    workshop: Workshop,
+    bench: Bench,
+    order: ChunkOrder,
+    laid_out: LaidOut,
+    log: LogWriter,
+    seconds: dict[str, float],
+) -> None:
+    chunk = order.chunk
+    layers = [
+        ensure_layer(
+            workshop.cache, workshop.store, built.whole.digest, built.whole.tree, built.whole.manifest
+        )
+        for built in order.staged
+    ]
+    stack = resolve_stack(workshop.cache, workshop.store, layers)
+    inside = _Inside(chunk)
+    with staging_area(
+        workshop.method,
+        [layer.path for layer in stack],
+        folder=bench.staging,
+        mount_points=[inside.build, inside.destdir],
+        upper=None,
+    ) as root:
+        sandbox = Sandbox(
+            root=root,
+            binds=(
+                Bind(source=laid_out.build, target=inside.build, writable=True),
+                Bind(source=laid_out.destdir, target=inside.destdir, writable=True),
+            ),
+            bootstrap=chunk.build_mode != "staging",
+            cwd=inside.build,
+            environment={},
+            limits=_limits(workshop.limits, chunk),
+        )
+        for step, commands in chunk.commands:
+            began = time.monotonic()
+            workshop.report(StepStarted(name=chunk.name, step=step))
+            log.write(f"### {step.upper()}-COMMANDS ###\n".encode())
+            environment = _environment(workshop, order, step, inside)
+            for command in commands:
+                ended = run_command(
+                    sandbox.with_environment(environment), command, log=log, interrupt=workshop.interrupt
+                )
+                if ended.returncode != 0:
+                    _stop_if_asked(workshop)
+                    raise _failed(order, bench, log, step, _text(command), ended.reason)
+            seconds[step] = time.monotonic() - began
+
+
+class _Inside:
+    """The paths that commands see."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.build = f"/{chunk.name}.build"
+        self.destdir = f"/{chunk.name}.inst"
+
+
+def _environment(workshop: Workshop, order: ChunkOrder, step: str, inside: _Inside) -> dict[str, str]:
+    jobs = (order.chunk.max_jobs or workshop.max_jobs) if step in PARALLEL_STEPS else 1
+    return {
+        **chunk_environment(order.chunk, order.prefixes),
+        "DESTDIR": inside.destdir,
+        "MAKEFLAGS": f"-j{jobs}",
+    }
+
+
+def _limits(limits: Limits, chunk: Chunk) -> Limits:
+    return limits if chunk.timeout is None else limits.with_timeout(chunk.timeout)
+
+
+def _stop_if_asked(workshop: Workshop) -> None:
+    if workshop.interrupt.is_set():
+        raise Interrupted
+
+
+def _refuse_nothing(
+    workshop: Workshop, order: ChunkOrder, bench: Bench, log: LogWriter, captured: Captured
+) -> None:
+    if captured.files or captured.manifest.devices or order.chunk.devices:
+        return
+    if order.format >= 9:
+        raise _failed(
+            order,
+            bench,
+            log,
+            "capture",
+            "",
+            "it installed nothing into $DESTDIR",
+            ['install-commands put files below $DESTDIR, as `make DESTDIR="$DESTDIR" install` does'],
+        )
+    workshop.report(Warned(text=f"{order.chunk.name}: it installed nothing into $DESTDIR"))
+
+
+def _publish(
+    workshop: Workshop,
+    order: ChunkOrder,
+    laid_out: LaidOut,
+    captured: Captured,
+    seconds: Mapping[str, float],
+) -> BuiltChunk:
+    chunk = order.chunk
+    manifest = _with_devices(captured.manifest, chunk)
+    with workshop.store.transaction() as transaction:
+        tree = transaction.take(laid_out.destdir)
+        whole = Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
+        artifacts = split_tree(transaction, workshop.store.reading, whole, chunk.split_rules)
+        metadata = chunk_metadata(
+            chunk=chunk,
+            keys=order.keys,
+            tree_digest=laid_out.digest,
+            sources=source_records(order.pins),
+            environment=chunk_environment(chunk, order.prefixes),
+            whole=whole,
+            artifacts=artifacts,
+            files=captured.files,
+            size=captured.bytes,
+            run=Run(
+                seconds=seconds,
+                peak_memory=None,
+                sandbox=workshop.method.describe(),
+                lithify_version=__version__,
+                built_at=int(time.time()),
+            ),
+        )
+        root = transaction.chunk_root(tree, {name: content.tree for name, content in artifacts.items()})
+        commit = transaction.commit(root, metadata, refs=order.keys.refs("chunk", chunk.name, chunk.arch))
+    return read_chunk(workshop.store.reading, commit)
+
+
+def source_records(pins: Sequence[tuple[Source, Pin]]) -> list[dict[str, Any]]:
+    """Return what a commit says of its sources: as declared, and what each is pinned to."""
+    return [
+        {
+            "source": source_identity(source),
+            "into": source.into,
+            "kind": pin.kind,
+            "pin": pin.digest_data,
+            "fetch": pin.fetch,
+        }
+        for source, pin in pins
+    ]
+
+
+def _with_devices(manifest: Manifest, chunk: Chunk) -> Manifest:
+    declared = tuple(
+        Device(
+            path=node.filename,
+            type=node.type,
+            mode=node.mode,
+            uid=node.uid,
+            gid=node.gid,
+            major=node.major,
+            minor=node.minor,
+        )
+        for node in chunk.devices
+    )
+    return manifest.with_devices(declared) if declared else manifest
+
+
+def _failed(
+    order: ChunkOrder,
+    bench: Bench,
+    log: LogWriter,
+    step: str,
+    command: str,
+    reason: str,
+    hints: Sequence[str] = (),
+) -> BuildFailed:
+    log.write(f"### FAILED: {step} ({reason}) ###\n".encode())
+    with contextlib.suppress(LithifyError):
+        bench.keep()
+    return BuildFailed(
+        component=order.chunk.name,
+        step=step,
+        command=command,
+        reason=reason,
+        log=str(order.log),
+        log_tail=log.tail(20),
+        staging_area=str(bench.staging),
+        hints=[*hints, f"lithify shell {order.chunk.name} --failed"],
+    )
+
+
+def _text(command: Command) -> str:
+    return command.decode(errors="backslashreplace") if isinstance(command, bytes) else command

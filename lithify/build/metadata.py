@@ -1,0 +1,227 @@
+"""What a commit says of itself: names, keys and their inputs, sources, timings, sizes, and the manifest.
+
+Pure: values in, the mapping out that :mod:`lithify.store` keeps as canonical JSON in the commit's metadata, and back.
+Manual: ``docs/internals/store-and-merge.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lithify.graph.canonical import digest
+from lithify.graph.model import BuildKey, Chunk, ContentDigest, DefinitionKey, SystemGraph
+from lithify.store.gvariant import Tree
+from lithify.store.manifest import Manifest
+from lithify.store.reading import Commit, Repository
+
+METADATA_VERSION = 1
+
+
+def definition_ref(key: DefinitionKey) -> str:
+    """Return the ref that finds a finished build by definition key."""
+    return f"d/{key}"
+
+
+def build_ref(key: BuildKey) -> str:
+    """Return the ref that finds a finished build by build key."""
+    return f"b/{key}"
+
+
+def last_ref(kind: str, name: str, arch: str) -> str:
+    """Return the ref of the last build of a name; hashed, since a name may hold what a ref may not (``gtk+``)."""
+    return f"last/{digest([kind, name, arch])}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A tree in the store, what OSTree cannot hold of it, and the digest over both."""
+
+    tree: Tree
+    manifest: Manifest
+    digest: ContentDigest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothKeys:
+    """The two keys of a build, and what they are made of."""
+
+    definition: DefinitionKey
+    definition_inputs: Mapping[str, Any]
+    """Expanded: with the names behind each group digest, for ``why``."""
+    build: BuildKey
+    build_inputs: Mapping[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """Return what a commit keeps of them."""
+        return {
+            "definition-key": self.definition,
+            "definition-inputs": self.definition_inputs,
+            "build-key": self.build,
+            "build-inputs": self.build_inputs,
+        }
+
+    def refs(self, kind: str, name: str, arch: str) -> list[str]:
+        """Return the refs that name the finished build, the one that answers "is it built?" last."""
+        return [last_ref(kind, name, arch), build_ref(self.build), definition_ref(self.definition)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltChunk:
+    """A chunk that is in the store."""
+
+    name: str
+    commit: str
+    whole: Content
+    """``all/``: the layer that staging uses."""
+    artifacts: Mapping[str, Content]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSystem:
+    """A system that is in the store."""
+
+    name: str
+    commit: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What was measured while something was built."""
+
+    seconds: Mapping[str, float]
+    """Wall time of each step."""
+    peak_memory: int | None
+    """Bytes, where it could be measured."""
+    sandbox: str
+    """The staging method and what of the sandbox was weaker than it should be."""
+    lithify_version: str
+    built_at: int
+    """Seconds since 1970."""
+
+
+def chunk_metadata(
+    *,
+    chunk: Chunk,
+    keys: BothKeys,
+    tree_digest: str,
+    sources: Sequence[Mapping[str, Any]],
+    environment: Mapping[str, str],
+    whole: Content,
+    artifacts: Mapping[str, Content],
+    files: int,
+    size: int,
+    run: Run,
+) -> dict[str, Any]:
+    """Return the metadata of a chunk's commit."""
+    return {
+        "version": METADATA_VERSION,
+        "kind": "chunk",
+        "name": chunk.name,
+        "arch": chunk.arch,
+        "build-mode": chunk.build_mode,
+        **keys.record(),
+        "source-tree": tree_digest,
+        "sources": list(sources),
+        "environment": dict(environment),
+        "content": whole.digest,
+        "manifest": whole.manifest.to_json(),
+        "artifacts": {
+            name: {"content": content.digest, "manifest": content.manifest.to_json()}
+            for name, content in artifacts.items()
+        },
+        "files": files,
+        "size": size,
+        **run_metadata(run),
+    }
+
+
+def run_metadata(run: Run) -> dict[str, Any]:
+    """Return what a commit says of its making; times in whole milliseconds, since keys hold no floats."""
+    return {
+        "timings": {step: round(seconds * 1000) for step, seconds in run.seconds.items()},
+        "peak-memory": run.peak_memory,
+        "sandbox": run.sandbox,
+        "lithify": run.lithify_version,
+        "built-at": run.built_at,
+    }
+
+
+def adopted_metadata(
+    earlier: Mapping[str, Any],
+    earlier_commit: str,
+    *,
+    keys: BothKeys,
+    own: Mapping[str, Any],
+    adopted_at: int,
+) -> dict[str, Any]:
+    """Return the metadata of a new commit on the tree of an earlier one whose build key was the same.
+
+    What is this source's own is its own: keys, inputs, and what ``own`` holds. What tells of the making stays the
+    earlier build's, and ``content-from`` says whose it is.
+    """
+    return {
+        **earlier,
+        **keys.record(),
+        **own,
+        "content-from": earlier.get("content-from", earlier_commit),
+        "adopted-at": adopted_at,
+    }
+
+
+def licensing_facts(graph: SystemGraph) -> dict[str, dict[str, str]]:
+    """Return the facts outside the keys (licence, purl, …) of each chunk in the system, by chunk name."""
+    in_system = {selected.chunk for selected in graph.system.selected}
+    facts: dict[str, dict[str, str]] = {}
+    for name in sorted(in_system):
+        licensing = graph.chunks[name].licensing
+        given = {
+            "licence": licensing.licence,
+            "purl": licensing.purl,
+            "cpe": licensing.cpe,
+            "homepage": licensing.homepage,
+            "description": licensing.description,
+        }
+        facts[name] = {field: value for field, value in given.items() if value}
+    return facts
+
+
+def read_chunk(repository: Repository, commit: str) -> BuiltChunk:
+    """Return the chunk that ``commit`` holds; needs no namespace and changes nothing."""
+    stored = repository.commit(commit)
+    metadata = stored.metadata
+    artifacts_tree = repository.subtree(stored.tree, "artifacts")
+    trees = {name: Tree(tree, meta) for name, tree, meta in repository.dirtree(artifacts_tree.dirtree).dirs}
+    return BuiltChunk(
+        name=metadata["name"],
+        commit=commit,
+        whole=Content(
+            tree=repository.subtree(stored.tree, "all"),
+            manifest=Manifest.from_json(metadata["manifest"]),
+            digest=ContentDigest(metadata["content"]),
+        ),
+        artifacts={
+            name: Content(
+                tree=trees[name],
+                manifest=Manifest.from_json(entry["manifest"]),
+                digest=ContentDigest(entry["content"]),
+            )
+            for name, entry in metadata["artifacts"].items()
+        },
+    )
+
+
+def read_system(commit: str, stored: Commit) -> BuiltSystem:
+    """Return the system that ``commit`` holds."""
+    metadata = stored.metadata
+    return BuiltSystem(
+        name=metadata["name"],
+        commit=commit,
+        content=Content(
+            tree=stored.tree,
+            manifest=Manifest.from_json(metadata["manifest"]),
+            digest=ContentDigest(metadata["content"]),
+        ),
+    )

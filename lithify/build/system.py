@@ -1,0 +1,288 @@
+"""A system is composed: the merge of its artifacts' metadata, lithify's own files, and what integration commands wrote.
+
+No file content is read. Integration runs on an overlay over kept layers, and only what it changed is taken in. Manual:
+``docs/internals/store-and-merge.md``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from lithify import __version__
+from lithify.build.baserock import (
+    INTEGRATION_FOLDER,
+    ClassicIdentity,
+    WrittenFile,
+    meta_files,
+    os_release,
+    script_files,
+)
+from lithify.build.metadata import (
+    METADATA_VERSION,
+    BothKeys,
+    BuiltChunk,
+    BuiltSystem,
+    Content,
+    Run,
+    licensing_facts,
+    read_system,
+    run_metadata,
+)
+from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.errors import BuildFailed, Interrupted, MergeConflict
+from lithify.events import StepStarted, Warned
+from lithify.graph.environment import INTEGRATION_ENVIRONMENT
+from lithify.graph.model import SelectedArtifact, SystemGraph
+from lithify.staging.area import staging_area
+from lithify.staging.capture import capture_upper
+from lithify.staging.logs import LogWriter
+from lithify.staging.sandbox import Sandbox, run_script
+from lithify.store.layers import Layer, ensure_layer
+from lithify.store.manifest import Manifest, content_digest
+from lithify.store.merge import Overlap, Part, merge
+from lithify.store.stack import resolve_stack
+from lithify.store.trees import overlay, written_tree
+from lithify.store.writing import Transaction
+
+LITHIFY_PART = "lithify"
+"""How overlaps name the files that lithify itself writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemOrder:
+    """All that composing one system takes."""
+
+    graph: SystemGraph
+    keys: BothKeys
+    chunks: Mapping[str, BuiltChunk]
+    """Every chunk that has a selected artifact."""
+    classic: Mapping[tuple[str, str], ClassicIdentity] | None
+    """(kind, name) → what morph's ``.meta`` files say; None in format 9."""
+    definitions_commit: str
+    log: Path
+
+
+def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> BuiltSystem:
+    """Merge the selected artifacts, run the integration commands, publish the system and return it.
+
+    Raises :class:`MergeConflict` where two artifacts cannot stand in one tree or an overlap is refused, and
+    :class:`BuildFailed` where an integration command fails.
+    """
+    graph = order.graph
+    seconds: dict[str, float] = {}
+    began = time.monotonic()
+    workshop.report(StepStarted(name=graph.system.name, step="merge"))
+    written = _written_files(workshop, order)
+    with workshop.store.transaction() as transaction:
+        own = _own_content(transaction, written)
+        merged = _merged(workshop, transaction, order, own)
+    seconds["merge"] = time.monotonic() - began
+    content = merged
+    scripts = sorted(path for path in written if path.startswith(f"{INTEGRATION_FOLDER}/"))
+    if scripts:
+        began = time.monotonic()
+        content = _integrate(workshop, bench, order, own, merged, scripts)
+        seconds["integrate"] = time.monotonic() - began
+    run = Run(
+        seconds=seconds,
+        peak_memory=None,
+        sandbox=workshop.method.describe(),
+        lithify_version=__version__,
+        built_at=int(time.time()),
+    )
+    with workshop.store.transaction() as transaction:
+        commit = transaction.commit(
+            content.tree,
+            system_metadata(order, content, run),
+            refs=order.keys.refs("system", graph.system.name, graph.system.arch),
+        )
+    return read_system(commit, workshop.store.reading.commit(commit))
+
+
+def system_metadata(order: SystemOrder, content: Content, run: Run) -> dict[str, Any]:
+    """Return the metadata of a system's commit."""
+    graph = order.graph
+    return {
+        "version": METADATA_VERSION,
+        "kind": "system",
+        "name": graph.system.name,
+        "arch": graph.system.arch,
+        "format": graph.format,
+        **order.keys.record(),
+        "definitions-commit": order.definitions_commit,
+        "content": content.digest,
+        "manifest": content.manifest.to_json(),
+        "artifacts": [
+            {
+                "artifact": selected.artifact,
+                "chunk": selected.chunk,
+                "stratum": selected.stratum,
+                "stratum-artifact": selected.stratum_artifact,
+                "content": order.chunks[selected.chunk].artifacts[selected.artifact].digest,
+                "commit": order.chunks[selected.chunk].commit,
+            }
+            for selected in graph.system.selected
+        ],
+        "facts": licensing_facts(graph),
+        **run_metadata(run),
+    }
+
+
+def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenFile]:
+    graph = order.graph
+    repository = workshop.store.reading
+
+    def content_of(selected: SelectedArtifact) -> Content:
+        return order.chunks[selected.chunk].artifacts[selected.artifact]
+
+    def paths_of(selected: SelectedArtifact) -> list[str]:
+        content = content_of(selected)
+        return sorted(
+            entry.path for entry in repository.entries(content.tree, content.manifest) if entry.path
+        )
+
+    classic = order.classic
+    files = meta_files(
+        graph,
+        digest_of=lambda selected: content_of(selected).digest,
+        paths_of=paths_of,
+        classic=None if classic is None else lambda kind, name: classic[(kind, name)],
+    )
+    provided = any(
+        repository.has_path(content_of(selected).tree, "etc/os-release") for selected in graph.system.selected
+    )
+    return {**files, **os_release(graph, provided=provided), **script_files(graph)}
+
+
+def _own_content(transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
+    tree = written_tree(transaction, {path: (file.content, file.mode) for path, file in written.items()})
+    manifest = Manifest()
+    return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
+
+
+def _merged(workshop: Workshop, transaction: Transaction, order: SystemOrder, own: Content) -> Content:
+    parts = [
+        Part(name=selected.artifact, tree=content.tree, manifest=content.manifest)
+        for selected in order.graph.system.selected
+        for content in (order.chunks[selected.chunk].artifacts[selected.artifact],)
+    ]
+    merged = merge(
+        workshop.store.reading,
+        [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)],
+    )
+    _judge_overlaps(workshop, order.graph, merged.overlaps)
+    transaction.write_merged(merged)
+    return Content(
+        tree=merged.tree, manifest=merged.manifest, digest=content_digest(merged.tree, merged.manifest)
+    )
+
+
+def _judge_overlaps(workshop: Workshop, graph: SystemGraph, overlaps: Sequence[Overlap]) -> None:
+    refused = []
+    for overlap in overlaps:
+        if overlap.second == LITHIFY_PART:
+            continue
+        text = f"/{overlap.path}: {overlap.first} and {overlap.second} install different files there"
+        match overlap_policy(graph, overlap.path):
+            case "refuse":
+                refused.append(text)
+            case "warn":
+                workshop.report(Warned(text=f"{text}; the latter is used"))
+            case _:
+                pass
+    if refused:
+        raise MergeConflict(
+            f"{graph.system.name}: {len(refused)} overlaps are refused: {'; '.join(refused[:20])}",
+            hints=[
+                "`overlaps:` in the system says what overlaps mean; split rules or `post-install-commands` avoid them"
+            ],
+        )
+
+
+def overlap_policy(graph: SystemGraph, path: str) -> str:
+    """Return what an overlap at ``path`` means in a system: ``warn``, ``refuse`` or ``allow``."""
+    for pattern, policy in graph.system.overlaps:
+        if pattern in ("*", "**") or fnmatchcase(path, pattern.lstrip("/")):
+            return policy
+    return "warn"
+
+
+def _integrate(
+    workshop: Workshop,
+    bench: Bench,
+    order: SystemOrder,
+    own: Content,
+    merged: Content,
+    scripts: Sequence[str],
+) -> Content:
+    name = order.graph.system.name
+    workshop.report(StepStarted(name=name, step="integrate"))
+    layers = [*_system_layers(workshop, order), _layer(workshop, own)]
+    stack = resolve_stack(workshop.cache, workshop.store, layers)
+    upper = plain_folder(bench.staging / "upper")
+    with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
+        with staging_area(
+            workshop.method,
+            [layer.path for layer in stack],
+            folder=bench.staging,
+            mount_points=[],
+            upper=upper,
+        ) as root:
+            sandbox = Sandbox(
+                root=root,
+                root_writable=True,
+                cwd="/",
+                environment=INTEGRATION_ENVIRONMENT,
+                limits=workshop.limits,
+            )
+            for script in scripts:
+                log.write(f"### {script} ###\n".encode())
+                ended = run_script(sandbox, f"/{script}", log=log, interrupt=workshop.interrupt)
+                if ended.returncode != 0:
+                    if workshop.interrupt.is_set():
+                        raise Interrupted
+                    bench.keep()
+                    raise BuildFailed(
+                        component=name,
+                        step="system-integration",
+                        command=script,
+                        reason=ended.reason,
+                        log=str(order.log),
+                        log_tail=log.tail(20),
+                        staging_area=str(bench.staging),
+                    )
+        changes = capture_upper(upper)
+    with workshop.store.transaction() as transaction:
+        taken = transaction.take(upper)
+        tree, manifest = overlay(
+            transaction, workshop.store.reading, merged.tree, merged.manifest, changes, taken
+        )
+    return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
+
+
+def _system_layers(workshop: Workshop, order: SystemOrder) -> list[Layer]:
+    """Return the layers whose stack is the merged system: a chunk's whole layer where all of it is selected in one run."""
+    layers: list[Layer] = []
+    selected = list(order.graph.system.selected)
+    position = 0
+    while position < len(selected):
+        chunk = order.chunks[selected[position].chunk]
+        end = position
+        while end < len(selected) and selected[end].chunk == chunk.name:
+            end += 1
+        names = {item.artifact for item in selected[position:end]}
+        if names == set(chunk.artifacts):
+            layers.append(_layer(workshop, chunk.whole))
+        else:
+            layers.extend(_layer(workshop, chunk.artifacts[item.artifact]) for item in selected[position:end])
+        position = end
+    return layers
+
+
+def _layer(workshop: Workshop, content: Content) -> Layer:
+    return ensure_layer(workshop.cache, workshop.store, content.digest, content.tree, content.manifest)

@@ -1,0 +1,319 @@
+"""A chunk or a system is made available: found, taken from an equal build, or built; each key once, whoever wants it.
+
+The order is DESIGN's: look up by definition key; else know the inputs and look up by build key; else build.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lithify.build.baserock import ClassicIdentity
+from lithify.build.chunk import ChunkOrder, LaidOut, build_chunk, lay_out, source_records
+from lithify.build.metadata import (
+    BothKeys,
+    BuiltChunk,
+    BuiltSystem,
+    adopted_metadata,
+    build_ref,
+    definition_ref,
+    last_ref,
+    licensing_facts,
+    read_chunk,
+    read_system,
+)
+from lithify.build.system import SystemOrder, compose_system
+from lithify.build.workshop import Bench, Workshop, bench
+from lithify.cache import hold_lock
+from lithify.definitions.model import Source
+from lithify.errors import Unpinned
+from lithify.events import ComponentFinished, ComponentStarted, Waiting
+from lithify.graph.keys import Keys, Unresolved, build_key
+from lithify.graph.model import DefinitionKey, SystemGraph
+from lithify.graph.pins import Pin
+from lithify.graph.staging_order import prefixes_below
+from lithify.sources.compose import known_tree_digest
+
+
+def known(key: DefinitionKey | Unresolved) -> DefinitionKey:
+    """Return a key; raises :class:`Unpinned`, naming what is missing, for one that cannot be known yet."""
+    if isinstance(key, Unresolved):
+        raise Unpinned(
+            f"{key.origin}: {key.reason}",
+            hints=[f"`lithify lock` pins it, `lithify lock {key.origin}` it alone"],
+        )
+    return key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undertaking:
+    """One system's build: the graph, its keys and pins, and what makes it."""
+
+    workshop: Workshop
+    graph: SystemGraph
+    keys: Keys
+    pins: Mapping[Source, Pin]
+    definitions_commit: str = ""
+    classic: Mapping[tuple[str, str], ClassicIdentity] | None = None
+
+    def key(self, name: str) -> DefinitionKey:
+        """Return a chunk's definition key; raises :class:`Unpinned` where it cannot be known yet."""
+        return known(self.keys.chunk[name])
+
+    def system_key(self) -> DefinitionKey:
+        """Return the system's definition key; raises like :meth:`key`."""
+        return known(self.keys.system)
+
+    def pins_of(self, name: str) -> list[tuple[Source, Pin]]:
+        """Return a chunk's declared sources with their pins, in order."""
+        return [(source, self.pins[source]) for source in self.graph.chunks[name].sources]
+
+    def log(self, key: DefinitionKey) -> Path:
+        """Return where the log of a build is kept."""
+        return self.workshop.cache.logs / f"{key}.log"
+
+
+def find_chunk(undertaking: Undertaking, name: str) -> BuiltChunk | None:
+    """Return a chunk that is in the store under its definition key, or None."""
+    repository = undertaking.workshop.store.reading
+    commit = repository.ref(definition_ref(undertaking.key(name)))
+    return None if commit is None else read_chunk(repository, commit)
+
+
+def realise_chunk(undertaking: Undertaking, name: str, staged_chunks: Mapping[str, BuiltChunk]) -> BuiltChunk:
+    """Make a chunk available whose dependencies are, and return it; reports how.
+
+    ``staged_chunks`` holds at least everything that it stages. Raises what :func:`build_chunk` raises.
+    """
+    workshop = undertaking.workshop
+    key = undertaking.key(name)
+    began = time.monotonic()
+    workshop.report(ComponentStarted(name=name, kind="chunk", key=key))
+    waited: list[str] = []
+
+    def on_wait(holder: str) -> None:
+        waited.append(holder)
+        workshop.report(Waiting(what=name, holder=holder))
+
+    with ExitStack() as held:
+        held.enter_context(hold_lock(workshop.cache.locks / f"d-{key}", on_wait=on_wait))
+        found = find_chunk(undertaking, name)
+        if found is not None:
+            _finished(workshop, name, "chunk", key, "waited" if waited else "cached", began)
+            return found
+        own_bench = held.enter_context(bench(workshop, name))
+        laid_out, order = _chunk_order(undertaking, own_bench, name, staged_chunks)
+        held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
+        earlier = workshop.store.reading.ref(build_ref(order.keys.build))
+        if earlier is not None:
+            adopted = _adopt(workshop, order, earlier)
+            _finished(workshop, name, "chunk", key, "reused", began)
+            return adopted
+        if laid_out is None:
+            laid_out = lay_out(workshop, own_bench, order.chunk, order.pins)
+        last = _last_content(workshop, "chunk", name, order.chunk.arch)
+        built = build_chunk(workshop, own_bench, order, laid_out)
+        same = last == built.whole.digest
+        seconds = time.monotonic() - began
+        workshop.facts.put("seconds", name, f"{seconds:.3f}")
+        _finished(workshop, name, "chunk", key, "built", began, same_content=same)
+        return built
+
+
+def _chunk_order(
+    undertaking: Undertaking, own_bench: Bench, name: str, available: Mapping[str, BuiltChunk]
+) -> tuple[LaidOut | None, ChunkOrder]:
+    """Return what a build of the chunk takes; its sources are laid out only where their tree is not known yet."""
+    workshop, graph = undertaking.workshop, undertaking.graph
+    chunk = graph.chunks[name]
+    pins = undertaking.pins_of(name)
+    digest = known_tree_digest(
+        [source for source, _ in pins], dict(pins), workshop.sources, keep_git=chunk.keep_git
+    )
+    laid_out = None
+    if digest is None:
+        laid_out = lay_out(workshop, own_bench, chunk, pins)
+        digest = laid_out.digest
+    groups = undertaking.keys.staged(name)
+    everything = [available[member] for group in groups for member in group.chunks]
+    content = {built.name: built.whole.digest for built in everything}
+    inputs = undertaking.keys.chunk_build_inputs(
+        name, tree=digest, content=content, host=workshop.host_fingerprint
+    )
+    key = undertaking.key(name)
+    return laid_out, ChunkOrder(
+        chunk=chunk,
+        format=graph.format,
+        pins=pins,
+        keys=BothKeys(
+            definition=key,
+            definition_inputs=undertaking.keys.expanded("chunk", name),
+            build=build_key(inputs),
+            build_inputs=undertaking.keys.expanded_build(inputs, name, content),
+        ),
+        staged=everything,
+        prefixes=prefixes_below(graph, name, undertaking.keys.order),
+        log=undertaking.log(key),
+    )
+
+
+def _adopt(workshop: Workshop, order: ChunkOrder, earlier: str) -> BuiltChunk:
+    """Write a new commit on the tree of an earlier one, with this source's own metadata."""
+    repository = workshop.store.reading
+    stored = repository.commit(earlier)
+    metadata = adopted_metadata(
+        stored.metadata,
+        earlier,
+        keys=order.keys,
+        own={"sources": source_records(order.pins)},
+        adopted_at=int(time.time()),
+    )
+    chunk = order.chunk
+    with workshop.store.transaction() as transaction:
+        commit = transaction.commit(
+            stored.tree,
+            metadata,
+            refs=order.keys.refs("chunk", chunk.name, chunk.arch),
+        )
+    return read_chunk(repository, commit)
+
+
+def find_system(undertaking: Undertaking) -> BuiltSystem | None:
+    """Return the system that is in the store under its definition key, or None."""
+    repository = undertaking.workshop.store.reading
+    commit = repository.ref(definition_ref(undertaking.system_key()))
+    return None if commit is None else read_system(commit, repository.commit(commit))
+
+
+def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -> BuiltSystem:
+    """Make a system available whose selected chunks are, and return it; reports how."""
+    workshop, graph = undertaking.workshop, undertaking.graph
+    system = graph.system
+    key = undertaking.system_key()
+    began = time.monotonic()
+    workshop.report(ComponentStarted(name=system.name, kind="system", key=key))
+
+    def on_wait(holder: str) -> None:
+        workshop.report(Waiting(what=system.name, holder=holder))
+
+    with ExitStack() as held:
+        held.enter_context(hold_lock(workshop.cache.locks / f"d-{key}", on_wait=on_wait))
+        found = find_system(undertaking)
+        if found is not None:
+            _finished(workshop, system.name, "system", key, "cached", began)
+            return found
+        order = _system_order(undertaking, key, chunks)
+        held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
+        earlier = workshop.store.reading.ref(build_ref(order.keys.build))
+        if earlier is not None:
+            adopted = _adopt_system(workshop, order, earlier)
+            _finished(workshop, system.name, "system", key, "reused", began)
+            return adopted
+        last = _last_content(workshop, "system", system.name, system.arch)
+        own_bench = held.enter_context(bench(workshop, system.name))
+        built = compose_system(workshop, own_bench, order)
+        same = last == built.content.digest
+        _finished(workshop, system.name, "system", key, "built", began, same_content=same)
+        return built
+
+
+def _system_order(
+    undertaking: Undertaking, key: DefinitionKey, chunks: Mapping[str, BuiltChunk]
+) -> SystemOrder:
+    graph = undertaking.graph
+    content = {
+        (selected.chunk, selected.artifact): chunks[selected.chunk].artifacts[selected.artifact].digest
+        for selected in graph.system.selected
+    }
+    inputs = undertaking.keys.system_build_inputs(content=content)
+    if undertaking.classic is not None:
+        inputs = {
+            **inputs,
+            "definition-key": key,
+        }  # the image's .meta files name the keys of all that is in it
+    return SystemOrder(
+        graph=graph,
+        keys=BothKeys(
+            definition=key,
+            definition_inputs=undertaking.keys.expanded("system", graph.system.name),
+            build=build_key(inputs),
+            build_inputs={"inputs": inputs, "groups": []},
+        ),
+        chunks=chunks,
+        classic=undertaking.classic,
+        definitions_commit=undertaking.definitions_commit,
+        log=undertaking.log(key),
+    )
+
+
+def _adopt_system(workshop: Workshop, order: SystemOrder, earlier: str) -> BuiltSystem:
+    repository = workshop.store.reading
+    stored = repository.commit(earlier)
+    metadata = adopted_metadata(
+        stored.metadata,
+        earlier,
+        keys=order.keys,
+        own={"definitions-commit": order.definitions_commit, "facts": licensing_facts(order.graph)},
+        adopted_at=int(time.time()),
+    )
+    system = order.graph.system
+    with workshop.store.transaction() as transaction:
+        commit = transaction.commit(
+            stored.tree, metadata, refs=order.keys.refs("system", system.name, system.arch)
+        )
+    return read_system(commit, repository.commit(commit))
+
+
+def renew_facts(undertaking: Undertaking, built: BuiltSystem) -> BuiltSystem:
+    """Return the system with the facts that the definitions give now: the same tree, another commit where they differ."""
+    workshop, graph = undertaking.workshop, undertaking.graph
+    repository = workshop.store.reading
+    stored = repository.commit(built.commit)
+    facts = licensing_facts(graph)
+    if stored.metadata.get("facts") == facts:
+        return built
+    key = undertaking.system_key()
+    with workshop.store.transaction() as transaction:
+        commit = transaction.commit(
+            stored.tree,
+            {**stored.metadata, "facts": facts},
+            refs=[last_ref("system", graph.system.name, graph.system.arch), definition_ref(key)],
+        )
+    return replace(built, commit=commit)
+
+
+def _last_content(workshop: Workshop, kind: str, name: str, arch: str) -> str | None:
+    commit = workshop.store.reading.ref(last_ref(kind, name, arch))
+    return None if commit is None else str(workshop.store.reading.commit(commit).metadata["content"])
+
+
+def _finished(
+    workshop: Workshop,
+    name: str,
+    kind: Any,
+    key: DefinitionKey,
+    outcome: Any,
+    began: float,
+    *,
+    same_content: bool = False,
+) -> None:
+    workshop.report(
+        ComponentFinished(
+            name=name,
+            kind=kind,
+            key=key,
+            outcome=outcome,
+            seconds=time.monotonic() - began,
+            same_content=same_content,
+        )
+    )
+
+
+def earlier_seconds(undertaking: Undertaking, names: Sequence[str]) -> dict[str, float]:
+    """Return how long the last build of each name took, where one is known."""
+    known = {name: undertaking.workshop.facts.get("seconds", name) for name in names}
+    return {name: float(text) for name, text in known.items() if text is not None}

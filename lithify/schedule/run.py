@@ -1,0 +1,153 @@
+"""Chunks are built in parallel by threads, longest expected path first, and the system as soon as its chunks are in."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lithify.build.metadata import BuiltChunk
+from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
+from lithify.events import ComponentFailed
+from lithify.graph.model import SystemGraph
+from lithify.schedule.plan import Plan, choose, expected_paths
+from lithify.schedule.realising import Undertaking, earlier_seconds, find_chunk, realise_chunk
+from lithify.sources.compose import known_tree_digest
+from lithify.sources.fetching import fetch_all
+
+FETCHES_AT_ONCE = 4
+"""Chunks whose sources are fetched at the same time; each may open several connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a run goes on."""
+
+    jobs: int
+    """Chunks built at once."""
+    keep_going: bool = False
+    """Go on with what does not depend on a failure."""
+
+
+def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, BuiltChunk]:
+    """Make every chunk of the plan available and return them by name, the cached ones too.
+
+    Raises the failure, or :class:`SeveralFailed`, once all that runs has ended; :class:`Interrupted` where the user asked
+    to stop.
+    """
+    run = _Run(undertaking, plan, policy)
+    with (
+        concurrent.futures.ThreadPoolExecutor(policy.jobs, thread_name_prefix="build") as builders,
+        concurrent.futures.ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="fetch") as fetchers,
+    ):
+        try:
+            run.go(builders, fetchers)
+        except KeyboardInterrupt:
+            undertaking.workshop.interrupt.set()
+            fetchers.shutdown(wait=False, cancel_futures=True)
+            builders.shutdown(wait=True, cancel_futures=True)
+            raise Interrupted from None
+    if undertaking.workshop.interrupt.is_set():
+        raise Interrupted
+    if len(run.failures) == 1:
+        raise run.failures[0]
+    if run.failures:
+        raise SeveralFailed(run.failures)
+    return run.available
+
+
+class _Run:
+    """The state of one run: what is available, what runs, what waits, what failed."""
+
+    def __init__(self, undertaking: Undertaking, plan: Plan, policy: Policy) -> None:
+        self.undertaking = undertaking
+        self.plan = plan
+        self.policy = policy
+        self.available: dict[str, BuiltChunk] = {}
+        self.failures: list[LithifyError] = []
+        self.waiting = dict.fromkeys(plan.to_build)
+        self.running: dict[concurrent.futures.Future[BuiltChunk], str] = {}
+        self.fetches: dict[str, concurrent.futures.Future[None]] = {}
+        self.paths = expected_paths(plan, earlier_seconds(undertaking, plan.to_build))
+
+    def go(
+        self,
+        builders: concurrent.futures.ThreadPoolExecutor,
+        fetchers: concurrent.futures.ThreadPoolExecutor,
+    ) -> None:
+        for name in self.plan.cached:
+            found = find_chunk(self.undertaking, name)
+            if found is None:
+                raise LithifyError(
+                    f"{name}: it was in the store and is gone", hints=["run the command again"]
+                )
+            self.available[name] = found
+        for name in sorted(self.plan.to_build, key=lambda name: -self.paths[name]):
+            if not self._tree_known(name):
+                self.fetches[name] = fetchers.submit(self._fetch, name)
+        while True:
+            self._start_ready(builders)
+            if not self.running:
+                break
+            done, _ = concurrent.futures.wait(self.running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                self._ended(future, self.running.pop(future))
+        for fetch in self.fetches.values():
+            fetch.cancel()
+
+    def _start_ready(self, builders: concurrent.futures.ThreadPoolExecutor) -> None:
+        stopping = self.undertaking.workshop.interrupt.is_set() or (
+            self.failures and not self.policy.keep_going
+        )
+        while not stopping and len(self.running) < self.policy.jobs:
+            ready = [name for name in self.waiting if self.plan.waits_for[name] <= self.available.keys()]
+            if not ready:
+                return
+            name = choose(ready, self.paths)
+            del self.waiting[name]
+            self.running[builders.submit(self._realise, name)] = name
+
+    def _realise(self, name: str) -> BuiltChunk:
+        fetch = self.fetches.get(name)
+        if fetch is not None:
+            fetch.result()
+        return realise_chunk(self.undertaking, name, self.available)
+
+    def _tree_known(self, name: str) -> bool:
+        pins = self.undertaking.pins_of(name)
+        chunk = self.undertaking.graph.chunks[name]
+        context = self.undertaking.workshop.sources
+        return (
+            known_tree_digest([s for s, _ in pins], dict(pins), context, keep_git=chunk.keep_git) is not None
+        )
+
+    def _fetch(self, name: str) -> None:
+        fetch_all(self.undertaking.pins_of(name), self.undertaking.workshop.sources, chunk=name)
+
+    def _ended(self, future: concurrent.futures.Future[BuiltChunk], name: str) -> None:
+        try:
+            self.available[name] = future.result()
+        except (LithifyError, OSError, subprocess.SubprocessError) as error:
+            failure = error if isinstance(error, LithifyError) else LithifyError(f"{name}: {error}")
+            if not isinstance(failure, Interrupted):
+                self.failures.append(failure)
+                self._tell(name, failure)
+
+    def _tell(self, name: str, failure: LithifyError) -> None:
+        built = isinstance(failure, BuildFailed)
+        self.undertaking.workshop.report(
+            ComponentFailed(
+                name=name,
+                kind="chunk",
+                key=self.undertaking.key(name),
+                step=failure.step if isinstance(failure, BuildFailed) else "",
+                reason=failure.reason if isinstance(failure, BuildFailed) else failure.message,
+                log=failure.log if isinstance(failure, BuildFailed) and built else "",
+            )
+        )
+
+
+def selected_chunks(graph: SystemGraph) -> Mapping[str, None]:
+    """Return the chunks that have a selected artifact, in order."""
+    return dict.fromkeys(selected.chunk for selected in graph.system.selected)
