@@ -162,29 +162,26 @@ def system_definition_inputs(graph: SystemGraph, keys: Mapping[str, DefinitionKe
 
 
 def system_build_inputs(
-    graph: SystemGraph,
-    *,
-    content: Mapping[tuple[str, str], ContentDigest],
-    pins: Mapping[Source, Pin],
+    graph: SystemGraph, *, content: Mapping[tuple[str, str], ContentDigest], definition: DefinitionKey
 ) -> Inputs:
     """Return what the build key of a system is made of; ``content``: of each selected (chunk, artifact), its digest.
 
-    ``pins`` count only in formats 0 to 8, where the image names the commits that it was made from.
+    The system's own ``definition`` key counts only in formats 0 to 8: there the image names the commits and the keys of all
+    that is in it, so that early cut-off ends at the chunks.
     """
     selected = graph.system.selected
-    sources = {item.chunk: graph.chunks[item.chunk].sources for item in selected if is_classic(graph)}
     return {
         "format": FORMAT,
         "kind": "system build",
         **_composition(graph),
         "selected": [[item.artifact, content[item.chunk, item.artifact]] for item in selected],
         "integration": [[script.name, script.command] for script in integration_scripts(graph)],
-        "commits": {name: [pins[source].digest_data for source in of] for name, of in sources.items()},
+        "definition": definition if is_classic(graph) else "",
     }
 
 
 def is_classic(graph: SystemGraph) -> bool:
-    """Whether the image's ``.meta`` files have morph's fields (formats 0 to 8), sources and commits among them."""
+    """Whether the image's ``.meta`` files have morph's fields (formats 0 to 8): sources, commits and keys among them."""
     return graph.format < 9
 
 

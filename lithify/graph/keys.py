@@ -131,7 +131,7 @@ class Keys:
 
     def system_build_inputs(self, *, content: Mapping[tuple[str, str], ContentDigest]) -> Inputs:
         """Return what the build key of the system is made of; ``content``: of each selected (chunk, artifact)."""
-        return made_of.system_build_inputs(self.graph, content=content, pins=self.pins)
+        return made_of.system_build_inputs(self.graph, content=content, definition=_known(self.system))
 
 
 def definition_keys(

@@ -77,7 +77,7 @@ patterns = st.lists(st.sampled_from([".*", "a", "b|c", "(a|b)*c", r"\.so", "[^/]
 def test_it_does_what_the_rule_says(paths: list[str], listed: list[tuple[str, list[str]]]) -> None:
     rules = tuple(SplitRule(artifact=name, include=tuple(include)) for name, include in listed)
     expected: dict[str, list[str]] = {rule.artifact: [] for rule in rules}
-    left = []
+    left: list[str] = []
     for path in paths:
         owner = next((r.artifact for r in rules if any(re.match(p, path) for p in r.include)), None)
         (left if owner is None else expected[owner]).append(path)
