@@ -62,7 +62,7 @@ class Definition(BaseModel):
         if isinstance(data, Fields) and isinstance(info.context, Reading):
             given = cls._known(data, info.context)
         made = handler(cls._arranged(given, info.context))
-        object.__setattr__(made, "_origin", data if isinstance(data, Fields) else None)
+        made.set_origin(data if isinstance(data, Fields) else None)
         return made
 
     @classmethod
@@ -122,6 +122,10 @@ class Definition(BaseModel):
         """The mapping that it was read from, with its marks."""
         made_from: Fields | None = getattr(self, "_origin", None)
         return made_from
+
+    def set_origin(self, origin: Fields | None) -> None:
+        """Say where it stands; no part of its value, so a read-only model takes it."""
+        object.__setattr__(self, "_origin", origin)
 
     def __eq__(self, other: object) -> bool:
         """Equal fields are equal, wherever they stand."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from lithify.definitions.base import Definition, Reading, place_of
+from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.scalars import (
     EMPTY,
     Command,
@@ -30,6 +31,7 @@ from lithify.definitions.scalars import (
     Size,
     Text,
     Url,
+    describe,
     wrong,
 )
 from lithify.definitions.source import (
@@ -105,7 +107,7 @@ class Product(Definition):
     kind_of_mapping: ClassVar[str] = "split rule"
     strict_fields: ClassVar[bool] = True
 
-    artifact: Text
+    artifact: str
     """The whole name in ``products``, a suffix such as ``-libs`` in ``DEFAULTS``."""
     include: List[Regex]
 
@@ -179,7 +181,7 @@ class ChunkBody(Definition):
     def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
         """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
         given = ((step, getattr(self, f"{step.replace('-', '_')}_commands")) for step in STEPS)
-        return {step: commands for step, commands in given if commands is not None}
+        return FrozenMap({step: commands for step, commands in given if commands is not None})
 
 
 class ChunkFile(ChunkBody):
@@ -252,6 +254,27 @@ class StratumSelection(Definition):
 Overlap = Literal["warn", "refuse", "allow"]
 
 
+def _overlaps(value: object) -> tuple[tuple[str, Overlap], ...]:
+    """Turn one word, or a mapping from pattern to word, into pairs; the first pattern that matches counts."""
+    if isinstance(value, tuple):
+        return value  # made in code
+    given = value.items() if isinstance(value, Mapping) else (("**", value),)
+    pairs: list[tuple[str, Overlap]] = []
+    for pattern, word in given:
+        if word not in ("warn", "refuse", "allow"):
+            raise wrong(f"must be warn, refuse or allow, not {describe(word)}")
+        pairs.append((pattern, word))
+    return tuple(pairs)
+
+
+_OVERLAP_WORDS = {"enum": ["warn", "refuse", "allow"]}
+Overlaps = Annotated[
+    tuple[tuple[str, Overlap], ...],
+    PlainValidator(_overlaps),
+    WithJsonSchema({"anyOf": [_OVERLAP_WORDS, {"type": "object", "additionalProperties": _OVERLAP_WORDS}]}),
+]
+
+
 class SystemFile(Definition):
     """A file of kind system: a root file system."""
 
@@ -265,8 +288,8 @@ class SystemFile(Definition):
     strata: NonEmptyList[StratumSelection]
     configuration_extensions: List[Text] = ()
     """Paths without ``.configure``, run in order when the system is deployed."""
-    overlaps: Overlap | Map[Overlap] | None = None
-    """What a file means that differs in two artifacts; for all paths, or pattern by pattern."""
+    overlaps: Overlaps = (("**", "warn"),)
+    """(path pattern, what a file there means that differs in two artifacts); the first pattern that matches counts."""
     os_release: Map[str] = EMPTY
     classic_os_release: Flag = False
 
@@ -339,6 +362,18 @@ class BuildSystem(Definition):
     build_commands: List[Command] = ()
     install_commands: List[Command] = ()
     strip_commands: List[Command] = ()
+
+    @property
+    def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
+        """Step → commands."""
+        return FrozenMap(
+            {
+                "configure": self.configure_commands,
+                "build": self.build_commands,
+                "install": self.install_commands,
+                "strip": self.strip_commands,
+            }
+        )
 
 
 class SplitRules(Definition):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from lithify.errors import Place
 
@@ -44,13 +44,14 @@ class Guess(str):
 
     __slots__ = ("tag",)
 
-    tag: Literal["bool", "int", "float", "timestamp"]
+    tag: str
+    """``bool``, ``int``, ``float`` or ``timestamp``."""
 
 
 class Fields(dict[str, Any]):
     """A mapping of a text file. Keys are text, as written."""
 
-    __slots__ = ("duplicates", "file", "mark", "marks")
+    __slots__ = ("file", "mark", "marks")
 
     def __init__(self, file: TextFile, mark: Mark) -> None:
         super().__init__()
@@ -58,8 +59,6 @@ class Fields(dict[str, Any]):
         self.mark = mark
         self.marks: dict[str, tuple[Mark, Mark]] = {}
         """Key → mark of the key, mark of the value."""
-        self.duplicates: tuple[tuple[str, Mark, Mark], ...] = ()
-        """Keys that stand twice: (key, mark of the one that was dropped, mark of the one that counts)."""
 
 
 class Items(list[Any]):

@@ -1,0 +1,72 @@
+"""The files of a definitions tree on disk: which there are, and their bytes. Nothing outside of the tree is ever read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from lithify.definitions.reading import MAX_BYTES
+
+
+class FileReader(Protocol):
+    """Where a definitions tree's files come from: a folder, or a commit."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file; OSError where it cannot be read."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all ``.morph`` files, below the root."""
+
+
+class OutsideError(OSError):
+    """A name leads out of the tree, by a symbolic link."""
+
+
+class Folder:
+    """A definitions tree as it is on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.realpath(root)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, at most one more than may be read."""
+        path = self._path(name)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(f"{name} is not a regular file")
+            return file.read(MAX_BYTES + 1)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name in the tree."""
+        try:
+            return os.path.exists(self._path(name))
+        except (OSError, ValueError):
+            return False
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all ``.morph`` files, sorted within each folder.
+
+        Hidden folders are left out, and those that hold a ``VERSION`` of their own: that is another tree.
+        """
+        for folder, folders, files in os.walk(self._root):
+            if folder != self._root and "VERSION" in files:
+                folders.clear()
+                continue
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = os.path.relpath(folder, self._root)
+            for name in sorted(files):
+                if name.endswith(".morph"):
+                    yield name if below == "." else f"{below}/{name}"
+
+    def _path(self, name: str) -> str:
+        path = os.path.realpath(os.path.join(self._root, name))
+        if not path.startswith(self._root.rstrip("/") + "/"):
+            raise OutsideError(f"{name} leads out of the definitions")
+        return path

@@ -1,0 +1,259 @@
+"""A definitions tree: its format, its defaults and its files, each read when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from lithify.definitions import links
+from lithify.definitions.builtin import Defaults
+from lithify.definitions.checks import Language, check
+from lithify.definitions.defaults import effective_defaults
+from lithify.definitions.folder import FileReader, Folder
+from lithify.definitions.formats import Format
+from lithify.definitions.loading import File, Loaded, load_defaults, load_file
+from lithify.definitions.model import (
+    ChunkEntry,
+    ChunkFile,
+    ClusterFile,
+    ClusterSystem,
+    DefaultsFile,
+    StratumFile,
+    StratumReference,
+    StratumSelection,
+    SystemFile,
+)
+from lithify.definitions.nearest import nearest
+from lithify.definitions.version import VERSION, read_version
+from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
+
+DEFAULTS = "DEFAULTS"
+T = TypeVar("T", bound=File)
+
+
+def find_root(start: Path) -> Path:
+    """Return the root of the definitions that ``start`` lies in.
+
+    The nearest folder at or above with a ``VERSION``, up to the top of the git work tree; else that top.
+    """
+    start = Path(os.path.abspath(start))
+    for folder in (start, *start.parents):
+        if (folder / VERSION).is_file() or (folder / ".git").exists():
+            return folder
+    raise LithifyError(
+        f"no definitions at or above {start}",
+        hints=["their root holds a file VERSION; give it with -C, or make one with the line: version: 9"],
+    )
+
+
+def load(root: Path, *, read: FileReader | None = None) -> Definitions:
+    """Return the tree below ``root``, of which only ``VERSION`` is read at once; ``read`` gives files of a commit."""
+    files = Folder(root) if read is None else read
+    form, faults = read_version(_content(files, VERSION))
+    _raise(faults)
+    return Definitions(root, form, files)
+
+
+def _content(files: FileReader, name: str) -> bytes | None:
+    """Return a file's bytes, or None where it is not there; what cannot be read is an error that names it."""
+    try:
+        return files.read(name)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise DefinitionErrors([Fault(place=Place(name), message=_reason(error))]) from error
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _raise(faults: tuple[Fault, ...]) -> None:
+    errors = tuple(fault for fault in faults if fault.severity == "error")
+    if errors:
+        raise DefinitionErrors(tuple(dict.fromkeys(errors)))
+
+
+class Definitions:
+    """A definitions tree. Each file is read once, when it is asked for; the tree is taken not to change meanwhile."""
+
+    def __init__(self, root: Path, form: Format, files: FileReader) -> None:
+        self.root = root
+        self.format = form
+        self._files = files
+        self._loaded: dict[str, Loaded | None] = {}
+
+    # Files, as they are
+
+    @cached_property
+    def _defaults_file(self) -> tuple[DefaultsFile | None, tuple[Fault, ...]]:
+        if self.format.defaults == "classic":
+            return None, ()
+        try:
+            content = _content(self._files, DEFAULTS)
+        except DefinitionErrors as error:
+            return None, error.faults
+        if content is None:
+            return None, self._no_defaults()
+        return load_defaults(DEFAULTS, content, self.format)
+
+    def _no_defaults(self) -> tuple[Fault, ...]:
+        if self.format.defaults != "file":
+            return ()
+        message = (
+            f"there is no {DEFAULTS} file, so no build system but manual is defined, and nothing is split"
+        )
+        return (Fault(place=Place(DEFAULTS), message=message, severity="warning"),)
+
+    @property
+    def defaults_faults(self) -> tuple[Fault, ...]:
+        """What is wrong with the file ``DEFAULTS``."""
+        return self._defaults_file[1]
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """Build systems and split rules that hold in this tree; DefinitionErrors where ``DEFAULTS`` is broken."""
+        file, faults = self._defaults_file
+        _raise(faults)
+        return effective_defaults(self.format, file)
+
+    @cached_property
+    def language(self) -> Language:
+        """What the checks of files depend on; the built-in defaults, where ``DEFAULTS`` is broken."""
+        file, _ = self._defaults_file
+        return Language(self.format, frozenset(effective_defaults(self.format, file).build_systems))
+
+    def loaded(self, name: str) -> Loaded | None:
+        """Return a file as far as it could be read, with its faults; None where there is none. Never raises."""
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> Loaded | None:
+        try:
+            content = _content(self._files, name)
+        except DefinitionErrors as error:
+            return Loaded(name, None, error.faults)
+        return None if content is None else self._parsed(name, content)
+
+    def _parsed(self, name: str, content: bytes) -> Loaded:
+        loaded = load_file(name, content, self.format)
+        if loaded.file is None or loaded.errors:
+            return loaded
+        return Loaded(name, loaded.file, (*loaded.faults, *check(loaded.file, self.language)))
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        return self._files.exists(name)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._files.names())
+
+    def all_files(self) -> tuple[str, ...]:
+        """Return the names of all ``.morph`` files, below the root."""
+        return self._names
+
+    def similar(self, name: str) -> str:
+        """Return a hint that offers files with names like this one; empty where there are none."""
+        same = [one for one in self._names if posixpath.basename(one) == posixpath.basename(name)]
+        near = same[:3] or nearest(name, self._names)
+        return f"did you mean {' or '.join(near)}?" if near else ""
+
+    def warnings(self) -> tuple[Fault, ...]:
+        """Return the warnings of the files read so far, sorted by place."""
+        found = [fault for loaded in self._loaded.values() if loaded for fault in loaded.faults]
+        found += self._defaults_file[1]
+        return tuple(sorted((f for f in found if f.severity == "warning"), key=lambda fault: fault.place))
+
+    # Names given by a user, on the command line
+
+    def locate(self, name: str, *, kind: str = "", cwd: Path | None = None) -> str:
+        """Return the file that a user's ``name`` means.
+
+        A path from ``cwd`` or an absolute one if a file of the tree is there, else one from the root; a bare name also
+        finds the only file of that name (and ``kind``) in any folder. LithifyError with the nearest names where there
+        is none.
+        """
+        path = links.file_name(name)
+        here = None if cwd is None else self._below_root(cwd / path)
+        for candidate in (here, self._below_root(self.root / path)):
+            if candidate is not None and self.loaded(candidate) is not None:
+                return candidate
+        anywhere = [one for one in self._names if "/" not in name and posixpath.basename(one) == path]
+        if len(anywhere) > 1 and kind:
+            anywhere = [one for one in anywhere if self._kind(one) == kind] or anywhere
+        if len(anywhere) == 1:
+            return anywhere[0]
+        if anywhere:
+            raise LithifyError(f'"{name}" is the name of several files', hints=[", ".join(anywhere)])
+        hint = self.similar(path)
+        raise LithifyError(f'no definition "{name}"', hints=[hint] if hint else [])
+
+    def _kind(self, name: str) -> str:
+        loaded = self.loaded(name)
+        return loaded.file.kind if loaded and loaded.file else ""
+
+    def _below_root(self, path: Path) -> str | None:
+        below = os.path.relpath(os.path.abspath(path), os.path.abspath(self.root))
+        return None if below == ".." or below.startswith("../") else below
+
+    def system(self, name: str) -> SystemFile:
+        """Return the system ``name``."""
+        return self._of_kind(name, SystemFile)
+
+    def stratum(self, name: str) -> StratumFile:
+        """Return the stratum ``name``."""
+        return self._of_kind(name, StratumFile)
+
+    def chunk(self, name: str) -> ChunkFile:
+        """Return the chunk file ``name``."""
+        return self._of_kind(name, ChunkFile)
+
+    def cluster(self, name: str) -> ClusterFile:
+        """Return the cluster ``name``."""
+        return self._of_kind(name, ClusterFile)
+
+    def _of_kind(self, name: str, wanted: type[T]) -> T:
+        path = self.locate(name, kind=wanted.kind_of_mapping)
+        file, faults = links.find(self, path, wanted, Place(path))
+        return _found(file, faults)
+
+    # Names given in definitions
+
+    def selected(self, selection: StratumSelection) -> StratumFile:
+        """Return the stratum that a system selects; DefinitionErrors at the place of its name."""
+        return _found(*links.selected_stratum(self, selection))
+
+    def referenced(self, reference: StratumReference, user: StratumFile | None = None) -> StratumFile:
+        """Return the stratum that ``user`` is built upon."""
+        return _found(*links.referenced_stratum(self, reference, user))
+
+    def system_of(self, part: ClusterSystem) -> SystemFile:
+        """Return the system that a cluster deploys."""
+        return _found(*links.system_of(self, part))
+
+    def chunk_of(self, entry: ChunkEntry) -> links.FoundChunk:
+        """Return how an entry's chunk is built."""
+        return _found(*links.chunk_of(self, entry))
+
+    def chunk_from(self, name: str, content: bytes) -> ChunkFile:
+        """Return the chunk file ``name`` of a chunk's own repository, as formats 0 and 1 have them."""
+        loaded = self._parsed(name, content)
+        _raise(loaded.faults)
+        if not isinstance(loaded.file, ChunkFile):
+            raise DefinitionErrors([Fault(place=Place(name), message=f'"{name}" is not a chunk')])
+        return loaded.file
+
+
+Found = TypeVar("Found")
+
+
+def _found(found: Found | None, faults: tuple[Fault, ...]) -> Found:
+    _raise(faults)
+    if found is None:
+        raise DefinitionErrors(faults)
+    return found

@@ -1,0 +1,32 @@
+"""All faults of a definitions tree in one run; no source is needed, and what is broken hides nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lithify.definitions import links
+from lithify.definitions.folder import FileReader
+from lithify.definitions.tree import Definitions, load
+from lithify.errors import DefinitionErrors, Fault
+
+
+def validate(root: Path, *, read: FileReader | None = None) -> tuple[Fault, ...]:
+    """Return all faults of the tree below ``root``, sorted by place; a broken ``VERSION`` is the only one, then."""
+    try:
+        definitions = load(root, read=read)
+    except DefinitionErrors as error:
+        return error.faults
+    return faults_of(definitions)
+
+
+def faults_of(definitions: Definitions) -> tuple[Fault, ...]:
+    """Return all faults of a tree, errors and warnings, sorted by place, each once."""
+    faults: dict[Fault, None] = dict.fromkeys(definitions.defaults_faults)
+    for name in definitions.all_files():
+        loaded = definitions.loaded(name)
+        if loaded is None:
+            continue
+        faults.update(dict.fromkeys(loaded.faults))
+        if loaded.file is not None:
+            faults.update(dict.fromkeys(links.links_of(definitions, loaded.file)))
+    return tuple(sorted(faults, key=lambda fault: (fault.place, fault.message)))
