@@ -1,0 +1,203 @@
+"""The process enters a user namespace of its own, in which it is root; the same for root and for ordinary users.
+
+An ordinary user becomes uid 0 with the subordinate ids of ``/etc/subuid`` behind it, as ``unshare --map-auto
+--map-root-user`` does; root gets all ids mapped to themselves. From then on owners, setuid bits and capabilities of files
+come out the same for both. It cannot be undone, and must happen before any thread is started.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from lithify.errors import HostError
+from lithify.process import find_program, start, tool_environment
+from lithify.staging.syscalls import CLONE_NEWNS, CLONE_NEWUSER, MS_PRIVATE, MS_REC, mount, unshare
+
+ALL_IDS = 0xFFFFFFFF
+ENOUGH_IDS = 65536
+"""Ids that an ordinary user needs: Debian's static and dynamic system ids, and nobody (65534)."""
+
+_MAP_AS_ROOT = 'read -r _ && echo "$2" >/proc/"$1"/uid_map && echo "$3" >/proc/"$1"/gid_map'
+_MAP_AS_USER = 'read -r _ && newuidmap "$1" $2 && newgidmap "$1" $3'
+
+_entered = threading.Event()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """Something that this machine must offer, whether it does, and what mends it."""
+
+    name: str
+    met: bool
+    detail: str
+    mend: str = ""
+    """The exact command."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """Subordinate ids that a user may map."""
+
+    first: int
+    count: int
+
+
+def is_entered() -> bool:
+    """Return whether this process is in its own namespace already."""
+    return _entered.is_set()
+
+
+def enter() -> None:
+    """Make this process root in a user and mount namespace of its own; nothing where it is already.
+
+    Where root is refused a user namespace, a mount namespace alone is entered: everything works as root then. Raises
+    :class:`HostError` with what is missing and the commands that mend it.
+    """
+    if _entered.is_set():
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        maps = (f"0 0 {ALL_IDS}", f"0 0 {ALL_IDS}")
+        script = _MAP_AS_ROOT
+    else:
+        unmet = [requirement for requirement in requirements() if not requirement.met]
+        if unmet:
+            raise _unmet(unmet)
+        users, groups = subordinate_ids("/etc/subuid"), subordinate_ids("/etc/subgid")
+        if users is None or groups is None:
+            raise HostError("no subordinate ids")  # requirements() has said so with the command
+        maps = (f"0 {uid} 1 1 {users.first} {users.count}", f"0 {gid} 1 1 {groups.first} {groups.count}")
+        script = _MAP_AS_USER
+    try:
+        _enter_user_namespace(script, maps)
+    except OSError as error:
+        if uid != 0:
+            raise HostError(
+                f"this machine refuses a user namespace: {error.strerror}",
+                hints=["`lithify doctor` says what is missing"],
+            ) from error
+        unshare(CLONE_NEWNS)
+    else:
+        _forbid_nested_namespaces()
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    _entered.set()
+
+
+def _enter_user_namespace(script: str, maps: tuple[str, str]) -> None:
+    """Unshare, and have a helper that stayed outside write the maps: only it may map more than one id."""
+    helper = start(
+        ["sh", "-c", script, "sh", str(os.getpid()), *maps],
+        env=tool_environment(),
+        stdin=subprocess.PIPE,
+    )
+    with helper:
+        try:
+            unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        except OSError:
+            helper.kill()
+            raise
+        _, stderr = helper.communicate(b"\n")
+    if helper.returncode != 0:
+        raise HostError(
+            f"the ids of the user namespace could not be mapped: {stderr.decode(errors='replace').strip()}",
+            hints=["`lithify doctor` says what is missing"],
+        )
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def _forbid_nested_namespaces() -> None:
+    """Let nothing inside make a user namespace; the host's own limit is another and stays."""
+    try:
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    except OSError:
+        pass  # /proc/sys is read-only in some containers: the sandbox drops the capabilities in any case
+
+
+def subordinate_ids(path: str, user: str | None = None) -> IdRange | None:
+    """Return the largest range that ``/etc/subuid`` or ``/etc/subgid`` gives the user, or None."""
+    names = {user} if user is not None else _own_names()
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    ranges = []
+    for line in lines:
+        owner, _, numbers = line.strip().partition(":")
+        first, _, count = numbers.partition(":")
+        if owner in names and first.isdigit() and count.isdigit():
+            ranges.append(IdRange(int(first), int(count)))
+    return max(ranges, key=lambda item: item.count, default=None)
+
+
+def _own_names() -> set[str]:
+    uid = os.geteuid()
+    try:
+        return {str(uid), pwd.getpwuid(uid).pw_name}
+    except KeyError:
+        return {str(uid)}
+
+
+def requirements() -> tuple[Requirement, ...]:
+    """Return what entering needs here, each with whether it is met and the command that mends it."""
+    if os.geteuid() == 0:
+        return (_namespaces_allowed(),)
+    name = next(iter(sorted(_own_names(), key=str.isdigit)))
+    found = [_namespaces_allowed()]
+    helpers = [program for program in ("newuidmap", "newgidmap") if find_program(program) is None]
+    found.append(
+        Requirement(
+            name="newuidmap and newgidmap",
+            met=not helpers,
+            detail=f"missing: {', '.join(helpers)}" if helpers else "installed",
+            mend="sudo apt-get install -y uidmap",
+        )
+    )
+    for path, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
+        ids = subordinate_ids(path)
+        found.append(
+            Requirement(
+                name=f"subordinate ids in {path}",
+                met=ids is not None and ids.count >= ENOUGH_IDS,
+                detail=f"none for {name}" if ids is None else f"{ids.count} ids from {ids.first}",
+                mend=f"sudo usermod {option} 100000-165535 {name}",
+            )
+        )
+    return tuple(found)
+
+
+def _namespaces_allowed() -> Requirement:
+    switches = (
+        (
+            "/proc/sys/kernel/unprivileged_userns_clone",
+            "0",
+            "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+    )
+    for path, bad, mend in switches:
+        try:
+            value = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if value == bad and (os.geteuid() != 0 or path.startswith("/proc/sys/user")):
+            return Requirement(name="user namespaces", met=False, detail=f"{path} is {value}", mend=mend)
+    return Requirement(name="user namespaces", met=True, detail="allowed")
+
+
+def _unmet(unmet: list[Requirement]) -> HostError:
+    what = "; ".join(f"{requirement.name}: {requirement.detail}" for requirement in unmet)
+    return HostError(
+        f"builds cannot run here: {what}",
+        hints=[f"{requirement.mend}" for requirement in unmet if requirement.mend],
+    )

@@ -1,0 +1,107 @@
+"""Run a function of a test module in a process that has entered the user namespace, as root or as an ordinary user.
+
+``lithify.staging.namespace.enter`` changes a process for good, so a test hands its inner part over: a function at the top of
+a module, with arguments that JSON can hold. It may return what JSON can hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+USER = "lithify-test"
+
+
+def run_inside(
+    function: Callable[..., Any], *arguments: Any, user: str | None = None, umask: int | None = None
+) -> Any:
+    """Return what ``function(*arguments)`` returns in a process of its own, inside; its failure fails the test."""
+    name = f"{function.__module__}:{function.__qualname__}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    who: dict[str, Any] = {}
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        environment["HOME"] = entry.pw_dir
+    if umask is not None:
+        who["umask"] = umask
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.inside", name, json.dumps(arguments)],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        **who,
+    )
+    assert done.returncode == 0, f"{name} failed inside:\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def folder_of(user: str | None) -> Iterator[Path]:
+    """Yield an empty folder that the user may write, on a file system with user attributes; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="lithify-test-", dir="/var/tmp"))
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        yield folder
+    finally:
+        if os.geteuid() == 0:
+            shutil.rmtree(folder)
+        else:
+            subprocess.run(
+                ["unshare", "--user", "--map-auto", "--map-root-user", "rm", "-rf", str(folder)], check=True
+            )
+
+
+def make_ordinary_user() -> str:
+    """Return the name of an ordinary user with a range of subordinate ids, made if missing; skips where we are not root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make an ordinary user")
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        subprocess.run(
+            ["useradd", "--create-home", "--shell", "/bin/bash", USER], check=True, capture_output=True
+        )
+    for path, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
+        if f"{USER}:" not in Path(path).read_text():
+            subprocess.run(["usermod", option, "300000-365535", USER], check=True, capture_output=True)
+    try:
+        subprocess.run(
+            [sys.executable, "-c", "import lithify"],
+            cwd="/",
+            env={"PYTHONPATH": str(PROJECT)},
+            user=USER,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, PermissionError):
+        pytest.skip("an ordinary user cannot read the project's folder")
+    return USER
+
+
+if __name__ == "__main__":
+    from lithify.staging.namespace import enter
+
+    module, _, qualified = sys.argv[1].partition(":")
+    inner = getattr(importlib.import_module(module), qualified)
+    enter()
+    print(json.dumps(inner(*json.loads(sys.argv[2]))))
