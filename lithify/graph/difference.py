@@ -44,7 +44,7 @@ def changes(old: SystemGraph, new: SystemGraph) -> tuple[Change, ...]:
         if before is None or after is None:
             found.append(_came_or_went("chunk", name, after is not None))
         else:
-            found += _chunk_changes(before, after)
+            found += chunk_changes(before, after)
     return tuple(found)
 
 
@@ -57,7 +57,8 @@ def _came_or_went(kind: Literal["chunk", "stratum"], name: str, came: bool) -> C
     return Change(kind=kind, name=name, what="added" if came else "removed")
 
 
-def _chunk_changes(old: Chunk, new: Chunk) -> Iterator[Change]:
+def chunk_changes(old: Chunk, new: Chunk) -> Iterator[Change]:
+    """Yield what differs between two definitions of a chunk."""
     for what, was, now in (*_source_fields(old, new), *_chunk_fields(old, new)):
         if was != now:
             yield Change(kind="chunk", name=new.name, what=what, old=was, new=now)

@@ -16,7 +16,6 @@ from lithify.graph import inputs as made_of
 from lithify.graph.canonical import Value, digest
 from lithify.graph.inputs import Inputs
 from lithify.graph.model import (
-    UNKNOWN_BUILD_SYSTEM,
     BuildKey,
     Chunk,
     ContentDigest,
@@ -25,8 +24,9 @@ from lithify.graph.model import (
     StratumArtifact,
     SystemGraph,
 )
+from lithify.graph.order import in_order
 from lithify.graph.pins import Pin, source_identity
-from lithify.graph.staging_order import StagingOrder, closure, prefixes_below, staged, staging_order
+from lithify.graph.staging_order import StagingOrder, prefixes_below, staged, staging_order
 
 _Key = TypeVar("_Key", bound=str)
 Kind = Literal["chunk", "stratum", "system"]
@@ -142,7 +142,7 @@ def definition_keys(
     chunks: dict[str, DefinitionKey | Unresolved] = {}
     groups: dict[str, str | Unresolved] = {}
     for name, chunk in graph.chunks.items():
-        for stratum in closure(
+        for stratum in in_order(
             chunk.stratum_depends, lambda other: () if other in groups else order.needs[other]
         ):
             if stratum not in groups:
@@ -219,11 +219,11 @@ def _group(order: StagingOrder, stratum: str, keys: _ChunkKeys, groups: _Groups)
 
 def _missing(chunk: Chunk, pins: Mapping[Source, Pin]) -> Unresolved | None:
     """Return what keeps a chunk from having a key by itself."""
+    if chunk.unresolved:
+        return Unresolved(reason=chunk.unresolved, origin=chunk.name)
     for source in chunk.sources:
         if source not in pins:
             return Unresolved(reason=f"not pinned: {source_identity(source)}", origin=chunk.name)
-    if chunk.build_system == UNKNOWN_BUILD_SYSTEM:
-        return Unresolved(reason="only its source can tell which build system it has", origin=chunk.name)
     return None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from lithify.definitions.model import Source
-from lithify.errors import Place
+from lithify.errors import Fault, Place
 
 DefinitionKey = NewType("DefinitionKey", str)
 """64 hex digits: known before anything is fetched or built."""
@@ -30,10 +30,6 @@ STEPS = tuple(
     for hook in ("pre-", "", "post-")
 )
 """The fifteen steps of a chunk, in the order in which they run."""
-
-
-UNKNOWN_BUILD_SYSTEM = ""
-"""Of a chunk whose build system only its source can tell (formats below 6); it has no commands and no key yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +99,9 @@ class Chunk:
     build_mode: BuildMode = "staging"
     prefix: str = "/usr"
     build_system: str = "manual"
+    """Its name; empty where it is not known yet."""
+    unresolved: str = ""
+    """Why it is not known yet how to build it: only the source can tell, or its file is broken. Such a chunk has no key."""
     sources: tuple[Source, ...] = ()
     """As declared, in the order in which they are laid over one another."""
     commands: tuple[tuple[str, tuple[Command, ...]], ...] = ()
@@ -123,6 +122,8 @@ class Chunk:
     timeout: float | None = None
     """Seconds a step may take."""
     licensing: Licensing = Licensing()
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with its definition alone; with an error among them it is ``unresolved``."""
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -206,3 +207,5 @@ class SystemGraph:
     """In build order: each after all that it depends on."""
     needed: frozenset[str]
     """Chunks that the system's selected artifacts come from or depend on."""
+    faults: tuple[Fault, ...] = ()
+    """What is wrong, of chunks too, that leaves the graph as such right: :func:`lithify.graph.resolve.require_sound`."""

@@ -10,10 +10,11 @@ Everything here is linear in chunks and declared edges, and no step recurses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lithify.graph.model import Chunk, StagedGroup, SystemGraph
+from lithify.graph.order import in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def _with_borrowed(
         if own.issuperset(depends[name]):
             yield name
             continue
-        for other in closure((name,), depends.__getitem__):
+        for other in in_order((name,), depends.__getitem__):
             if other == name or (other not in own and other not in seen):
                 seen.add(other)
                 yield other
@@ -75,9 +76,9 @@ def staged(graph: SystemGraph, name: str, order: StagingOrder | None = None) -> 
     ``order`` spares the making of it where many chunks are asked about.
     """
     order = order or staging_order(graph)
-    own = closure(order.depends[name], order.depends.__getitem__)
+    own = in_order(order.depends[name], order.depends.__getitem__)
     direct = (stratum for chunk in (*own, name) for stratum in graph.chunks[chunk].stratum_depends)
-    strata = closure(dict.fromkeys(direct), order.needs.__getitem__)
+    strata = in_order(dict.fromkeys(direct), order.needs.__getitem__)
     groups: list[StagedGroup] = []
     seen: set[str] = set()
     for stratum, chunks in (
@@ -97,28 +98,3 @@ def prefixes_below(graph: SystemGraph, name: str, order: StagingOrder) -> tuple[
     As morph had it: those of its own stratum that the entry lists, not what these or other strata bring along.
     """
     return tuple(dict.fromkeys(graph.chunks[other].prefix for other in order.depends[name]))
-
-
-def closure(roots: Iterable[str], below: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
-    """Return the roots and all that is below them, each once, after everything that is below it.
-
-    ``below`` must be free of cycles.
-    """
-    found: dict[str, None] = {}
-    started: set[str] = set()
-    for root in roots:
-        if root in started:
-            continue
-        started.add(root)
-        path = [(root, iter(below(root)))]
-        while path:
-            name, rest = path[-1]
-            for other in rest:
-                if other not in started:
-                    started.add(other)
-                    path.append((other, iter(below(other))))
-                    break
-            else:
-                path.pop()
-                found[name] = None
-    return tuple(found)
