@@ -1,0 +1,117 @@
+"""The registry of source kinds. A new kind is one file, one line here, one test file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from lithify.definitions.model import PypiSource, Source
+from lithify.errors import SourceError
+from lithify.graph.canonical import Value
+from lithify.graph.pins import Pin
+from lithify.sources.archive import ArchiveKind
+from lithify.sources.context import SourceContext, UnpackLimits
+from lithify.sources.debian import DebianKind
+from lithify.sources.debian_source import DebianSourceKind
+from lithify.sources.git import GitKind
+from lithify.sources.local import LocalKind
+from lithify.sources.patch import PatchKind
+
+__all__ = ["KINDS", "UNLOCKED", "SourceContext", "SourceKind", "UnpackLimits", "kind_of"]
+
+S = TypeVar("S", contravariant=True)
+
+
+class SourceKind(Protocol[S]):
+    """What each kind of source can do; none keeps a state of its own."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it changes what earlier sources laid out, and brings no files of its own."""
+
+    def label(self, source: S, pin: Pin | None) -> str:
+        """Return what messages call the source, in a few words."""
+
+    def layout(self, source: S) -> Mapping[str, Value]:
+        """Return what of the declaration, beside the pin and ``into``, decides how the tree looks."""
+
+    def pin(self, source: S, context: SourceContext) -> Pin:
+        """Say what the declaration means now; asks the network."""
+
+    def is_fetched(self, source: S, pin: Pin, context: SourceContext) -> bool:
+        """Whether all is in the cache that :meth:`unpack` needs."""
+
+    def fetch(self, source: S, pin: Pin, context: SourceContext) -> None:
+        """Have all in the cache, checked against the pin. Raises :class:`SourceError` or :class:`NoSpace`."""
+
+    def unpack(self, source: S, pin: Pin, into: Path, context: SourceContext) -> None:
+        """Lay what is in the cache out in an existing folder: an empty one, unless :attr:`in_place`."""
+
+    def write_pin(self, pin: Pin) -> list[str]:
+        """Return the lines of the lock file that stand for a pin."""
+
+    def read_pin(self, lines: Sequence[Sequence[str]]) -> Pin:
+        """Return the pin that lines of the lock file, as words, stand for; raises :class:`ValueError`."""
+
+    def parts(self, pin: Pin) -> Mapping[str, str]:
+        """Return name → version of what a pin holds, as people compare it."""
+
+
+class _PypiKind:
+    """A kind that definitions may name and this version cannot fetch: each use says so."""
+
+    in_place = False
+
+    def label(self, source: PypiSource, pin: Pin | None) -> str:
+        return f"{source.project} {source.version} (PyPI)"
+
+    def layout(self, source: PypiSource) -> Mapping[str, Value]:
+        return {}
+
+    def pin(self, source: PypiSource, context: SourceContext) -> Pin:
+        raise self._refusal(source)
+
+    def is_fetched(self, source: PypiSource, pin: Pin, context: SourceContext) -> bool:
+        raise self._refusal(source)
+
+    def fetch(self, source: PypiSource, pin: Pin, context: SourceContext) -> None:
+        raise self._refusal(source)
+
+    def unpack(self, source: PypiSource, pin: Pin, into: Path, context: SourceContext) -> None:
+        raise self._refusal(source)
+
+    def write_pin(self, pin: Pin) -> list[str]:
+        return []
+
+    def read_pin(self, lines: Sequence[Sequence[str]]) -> Pin:
+        raise ValueError("sources of the kind pypi cannot be locked yet")
+
+    def parts(self, pin: Pin) -> Mapping[str, str]:
+        return {}
+
+    def _refusal(self, source: PypiSource) -> SourceError:
+        return SourceError(
+            f"sources of the kind pypi cannot be had yet ({source.project} {source.version})",
+            hints=["take the project's sdist as an `archive`"],
+        )
+
+
+KINDS: Mapping[str, SourceKind[Any]] = {
+    "git": GitKind(),
+    "archive": ArchiveKind(),
+    "debian-source": DebianSourceKind(),
+    "debian": DebianKind(),
+    "local": LocalKind(),
+    "patch": PatchKind(),
+    "pypi": _PypiKind(),
+}
+"""``kind:`` → what it can do."""
+
+UNLOCKED = frozenset({"local", "patch"})
+"""Kinds whose content is read at each build, and which are in no lock."""
+
+
+def kind_of(source: Source) -> SourceKind[Any]:
+    """Return what a declared source's kind can do."""
+    return KINDS[source.kind]

@@ -1,0 +1,151 @@
+"""``local`` sources: a folder or file below the definitions, read at each build, in no lock.
+
+``.git`` is left out, links stay links, and permissions become 0755 or 0644, whatever the checkout's umask was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lithify.definitions.model import LocalSource
+from lithify.errors import PinMismatch, SourceError, UnsafeContent
+from lithify.graph.canonical import Value
+from lithify.graph.pins import Pin
+from lithify.sources.context import SourceContext
+from lithify.sources.tree import plain_mode, read_plain, walk
+
+_SETTLED_SECONDS = 3
+"""A file changed this short ago may change again without a new time: what was read of it is not kept as a fact."""
+
+
+class LocalKind:
+    """How ``local`` sources are read and laid out."""
+
+    in_place = False
+
+    def label(self, source: LocalSource, pin: Pin | None) -> str:
+        """Return what messages call the source."""
+        return source.path
+
+    def layout(self, source: LocalSource) -> Mapping[str, Value]:
+        """Return what of the declaration, beside the pin, decides how the tree looks: nothing."""
+        return {}
+
+    def pin(self, source: LocalSource, context: SourceContext) -> Pin:
+        """Read the content as it is now; no network."""
+        found = below_definitions(source.path, context.definitions_root)
+        return Pin(kind="local", digest_data={"tree": _digest(found, source.path, context)})
+
+    def is_fetched(self, source: LocalSource, pin: Pin, context: SourceContext) -> bool:
+        """Whether it is there: always."""
+        return True
+
+    def fetch(self, source: LocalSource, pin: Pin, context: SourceContext) -> None:
+        """Do nothing: it is there."""
+
+    def unpack(self, source: LocalSource, pin: Pin, into: Path, context: SourceContext) -> None:
+        """Copy the content; raises :class:`PinMismatch` where it is no longer what was read."""
+        found = below_definitions(source.path, context.definitions_root)
+        if found.is_dir():
+            _copy_folder(found, into)
+        else:
+            _copy_file(found, into / found.name, found.stat())
+        if read_plain(into, _is_git) != pin.digest_data["tree"]:
+            raise PinMismatch(
+                f"the local source {source.path} was changed while it was built", hints=["build again"]
+            )
+
+    def write_pin(self, pin: Pin) -> list[str]:
+        """Return the lines of the lock file that stand for a pin: a local source is in no lock."""
+        return []
+
+    def read_pin(self, lines: Sequence[Sequence[str]]) -> Pin:
+        """Raise :class:`ValueError`: a local source is in no lock."""
+        raise ValueError("a local source is not locked; its content is read at each build")
+
+    def parts(self, pin: Pin) -> Mapping[str, str]:
+        """Return what a person is shown of a pin, by name."""
+        return {"tree": str(pin.digest_data["tree"])}
+
+
+def below_definitions(path: str, root: Path) -> Path:
+    """Return a file or folder of the definitions; raises :class:`SourceError` where it is missing or elsewhere."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise SourceError(f"the local source {path} leaves the definitions")
+    found = root / path
+    try:
+        real = found.resolve(strict=True)
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"there is no file or folder {path} in the definitions", hints=[f"they are in {root}"]
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise SourceError(f"the local source {path} cannot be read: {error}") from error
+    if not real.is_relative_to(root.resolve()):
+        raise SourceError(
+            f"the local source {path} leaves the definitions by a link, to {real}",
+            hints=["put the files into the definitions, or take them by git or as an archive"],
+        )
+    return real
+
+
+def _is_git(path: bytes) -> bool:
+    return path.endswith(b"/.git")
+
+
+def _digest(found: Path, name: str, context: SourceContext) -> str:
+    """Return the digest of a file or folder; one that was read before and looks the same is not read again."""
+    try:
+        if not found.is_dir():
+            return _file_digest(found)
+        before = time.time()
+        listing = hashlib.sha256()
+        newest = 0.0
+        for path, status in sorted(walk(os.fsencode(found), _is_git), key=lambda item: item[0]):
+            facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
+            listing.update(
+                b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns)
+            )
+            newest = max(newest, status.st_ctime)
+        key = listing.hexdigest()
+        known = context.facts.get("local-tree", key)
+        if known is None:
+            known = read_plain(found, _is_git)
+            if newest < before - _SETTLED_SECONDS:
+                context.facts.put("local-tree", key, known)
+        return known
+    except UnsafeContent as error:
+        raise UnsafeContent(f"the local source {name}: {error.message}") from error
+    except OSError as error:
+        raise SourceError(f"the local source {name} cannot be read: {error}") from error
+
+
+def _file_digest(found: Path) -> str:
+    status = found.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeContent(f"{found.name} is neither a file nor a folder")
+    return read_plain(found.parent, lambda path: path != os.fsencode(found))
+
+
+def _copy_folder(found: Path, into: Path) -> None:
+    top = os.fsencode(found)
+    for path, status in walk(top, _is_git):
+        target = into / os.fsdecode(path[len(top) + 1 :])
+        if stat.S_ISDIR(status.st_mode):
+            target.mkdir()
+            target.chmod(0o755)
+        elif stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(path), os.fsencode(target))
+        elif stat.S_ISREG(status.st_mode):
+            _copy_file(Path(os.fsdecode(path)), target, status)
+
+
+def _copy_file(source: Path, target: Path, status: os.stat_result) -> None:
+    shutil.copyfile(source, target, follow_symlinks=False)
+    target.chmod(plain_mode(status))

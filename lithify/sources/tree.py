@@ -1,0 +1,165 @@
+"""A source tree's digest, and the form that every source tree gets before it has one.
+
+The digest is over sorted entries: path, kind, permissions, owner, content or link target, capability, and which paths are one
+file. Sources other than Debian packages have 0755 and 0644, 0:0 (:func:`level`), so the caller's umask and id are in no digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lithify.errors import UnsafeContent
+
+FORMAT = b"lithify source tree 1"
+_NANOSECONDS = 1_000_000_000
+_CAPABILITY = "security.capability"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file, folder or link of a tree."""
+
+    path: bytes
+    """Below the root."""
+    kind: bytes
+    """``d``, ``f``, ``l``; ``h`` for a further name of a file that stands before it."""
+    mode: int
+    uid: int
+    gid: int
+    content: bytes
+    """Hex SHA-256 of a file, a link's target, the first path of a hard link."""
+    capability: bytes = b""
+
+
+def digest_entries(entries: Collection[Entry]) -> str:
+    """Return the digest of a tree, 64 hex digits; the order of ``entries`` does not matter."""
+    total = hashlib.sha256(FORMAT)
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        owner = b"%o %d:%d" % (entry.mode, entry.uid, entry.gid)
+        # Six fields that can hold no NUL, each ended by one: no two lists of entries give the same bytes.
+        fields = (entry.kind, owner, entry.path, entry.content, entry.capability.hex().encode())
+        total.update(b"".join(field + b"\0" for field in fields))
+    return total.hexdigest()
+
+
+def seal(root: Path, *, time: int, leave_out: Collection[Path] = ()) -> str:
+    """Give everything below ``root`` the same time, and return the digest of the tree.
+
+    ``time``: seconds. ``leave_out``: folders that are kept as they are, and that the digest does not see.
+    """
+    stamp = (time * _NANOSECONDS, time * _NANOSECONDS)
+    first_names: dict[tuple[int, int], bytes] = {}
+    entries: list[Entry] = []
+    hidden = {os.fsencode(path) for path in leave_out}
+    top = os.fsencode(root)
+    # Sorted, so that it does not depend on the file system which of several hard links comes first.
+    for path, status in sorted(walk(top, hidden.__contains__), key=lambda found: found[0]):
+        relative = path[len(top) + 1 :]
+        entries.append(_entry(path, relative, status, first_names))
+    for entry in reversed(entries):  # folders after what is in them, which changes their time
+        os.utime(os.path.join(top, entry.path), ns=stamp, follow_symlinks=False)
+    os.utime(top, ns=stamp)
+    return digest_entries(entries)
+
+
+def walk(
+    top: bytes, skip: Callable[[bytes], bool] = lambda path: False
+) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Yield every path below ``top`` with its status, each folder before what is in it; links are not followed.
+
+    A path that ``skip`` says yes to is left out, with all below it.
+    """
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(folder) as found:
+            items = list(found)
+        folders = []
+        for item in items:
+            if skip(item.path):
+                continue
+            status = item.stat(follow_symlinks=False)
+            yield item.path, status
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(item.path)
+        waiting.extend(folders)
+
+
+def _entry(
+    path: bytes, relative: bytes, status: os.stat_result, first_names: dict[tuple[int, int], bytes]
+) -> Entry:
+    kind, content, capability, mode = _content(path, relative, status)
+    if status.st_nlink > 1 and kind == b"f":
+        first = first_names.setdefault((status.st_dev, status.st_ino), relative)
+        if first != relative:
+            kind, content = b"h", first
+    return Entry(
+        path=relative,
+        kind=kind,
+        mode=mode,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        content=content,
+        capability=capability,
+    )
+
+
+def _content(path: bytes, relative: bytes, status: os.stat_result) -> tuple[bytes, bytes, bytes, int]:
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISDIR(status.st_mode):
+        return b"d", b"", b"", mode
+    if stat.S_ISLNK(status.st_mode):
+        return b"l", os.readlink(path), b"", 0o777
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeContent(f"{os.fsdecode(relative)!r} is neither a file nor a folder nor a link")
+    return b"f", file_digest(path), _capability(path), mode
+
+
+def file_digest(path: bytes | Path) -> bytes:
+    """Return the SHA-256 of a file's content in hex."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().encode()
+
+
+def _capability(path: bytes) -> bytes:
+    try:
+        return os.getxattr(path, _CAPABILITY, follow_symlinks=False)
+    except OSError:
+        return b""  # none, or a file system without
+
+
+def level(root: Path) -> None:
+    """Give everything below ``root`` plain permissions: 0755 for folders and programs, 0644 for the rest."""
+    for path, status in walk(os.fsencode(root)):
+        wanted = plain_mode(status)
+        if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) != wanted:
+            os.chmod(path, wanted)
+
+
+def plain_mode(status: os.stat_result) -> int:
+    """Return the permissions that an entry of a plain source tree has."""
+    if stat.S_ISLNK(status.st_mode):
+        return 0o777
+    return 0o755 if stat.S_ISDIR(status.st_mode) or status.st_mode & 0o111 else 0o644
+
+
+def read_plain(root: Path, skip: Callable[[bytes], bool]) -> str:
+    """Return the digest that a folder has as a plain source tree, changing nothing in it.
+
+    ``skip`` says of a path that it, and all below it, is none of the source. Raises :class:`UnsafeContent` for what is no
+    file, folder or link.
+    """
+    top = os.fsencode(root)
+    entries = []
+    for path, status in walk(top, skip):
+        relative = path[len(top) + 1 :]
+        kind, content, _, _ = _content(path, relative, status)
+        entries.append(
+            Entry(path=relative, kind=kind, mode=plain_mode(status), uid=0, gid=0, content=content)
+        )
+    return digest_entries(entries)
