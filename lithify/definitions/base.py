@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format, Severity
@@ -19,16 +26,46 @@ from lithify.definitions.scalars import describe
 from lithify.definitions.text import Fields, place_in
 from lithify.errors import Fault, Place
 
+MAX_FAULTS = 200
+"""Most faults of one file that are told apart."""
 NOWHERE = Place("<made in code>")
 """The place of what was not read from a file."""
 
 
-@dataclass(frozen=True, slots=True)
+class TooManyFaults(Exception):
+    """The file holds so many faults that no more are looked for."""
+
+
+@dataclass(slots=True)
 class Reading:
-    """What validation needs to know, and the faults that do not stop it."""
+    """What validation needs to know, and what it finds; one for each file."""
 
     format: Format = LATEST
     faults: list[Fault] = field(default_factory=list)
+    """Unknown fields: they do not stop validation."""
+    failed: list[tuple[Fields, ValidationError]] = field(default_factory=list)
+    """Mappings that could not be validated, inner ones first."""
+    misfits: int = 0
+    """Values of another type than wanted."""
+    pattern_characters: int = 0
+    """Characters of all patterns so far."""
+
+    def note(self, fault: Fault) -> None:
+        """Keep a fault that does not stop validation."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(fault)
+
+    def note_failure(self, data: Fields, error: ValidationError) -> None:
+        """Keep what a mapping failed with, and stop where there is no end of it."""
+        self.failed.append((data, error))
+        if len(self.failed) >= MAX_FAULTS:
+            raise TooManyFaults
+
+    def note_misfit(self) -> None:
+        """Count a value of another type than wanted, and stop where there is no end of them."""
+        self.misfits += 1
+        if self.misfits >= MAX_FAULTS:
+            raise TooManyFaults
 
 
 class Definition(BaseModel):
@@ -55,13 +92,20 @@ class Definition(BaseModel):
         if not isinstance(data, Mapping):
             if isinstance(data, cls):
                 return data
+            if isinstance(info.context, Reading):
+                info.context.note_misfit()
             raise PydanticCustomError(
                 "lithify", "{message}", {"message": f"must be a mapping, not {describe(data)}", "hint": ""}
             )
         given = data
         if isinstance(data, Fields) and isinstance(info.context, Reading):
             given = cls._known(data, info.context)
-        made = handler(cls._arranged(given, info.context))
+        try:
+            made = handler(cls._arranged(given, info.context))
+        except ValidationError as error:
+            if isinstance(data, Fields) and isinstance(info.context, Reading):
+                info.context.note_failure(data, error)
+            raise
         made.set_origin(data if isinstance(data, Fields) else None)
         return made
 
@@ -83,9 +127,10 @@ class Definition(BaseModel):
         ]
         if not dropped:
             return data
-        for name in dropped:
-            reading.faults.append(cls._unknown(data, name, known, reading.format))
-        return {name: value for name, value in data.items() if name not in dropped}
+        for name in dropped[:MAX_FAULTS]:
+            reading.note(cls._unknown(data, name, known, reading.format))
+        left_out = set(dropped)
+        return {name: value for name, value in data.items() if name not in left_out}
 
     @classmethod
     def _unknown(cls, data: Fields, name: str, known: Mapping[str, str], form: Format) -> Fault:

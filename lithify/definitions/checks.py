@@ -19,6 +19,7 @@ from lithify.definitions.model import (
     ChunkFile,
     ClusterFile,
     ClusterSystem,
+    DefaultsFile,
     StratumFile,
     SystemFile,
 )
@@ -32,6 +33,17 @@ class Language:
 
     format: Format
     build_systems: frozenset[str]
+
+
+def check_defaults(file: DefaultsFile, form: Format) -> tuple[Fault, ...]:
+    """Return the faults of a ``DEFAULTS`` file that was read without a fault."""
+    if form.defaults != "built in" or IMPORT not in file.build_systems:
+        return ()
+    place = place_of(file, "build-systems", IMPORT, key=True)
+    message = (
+        f"build system {IMPORT} cannot be defined anew: it takes the sources as they are, without commands"
+    )
+    return (Fault(place=place, message=message, hint="give it another name"),)
 
 
 def check(file: Definition, language: Language) -> tuple[Fault, ...]:
@@ -62,7 +74,7 @@ def _body(body: ChunkBody, language: Language) -> Iterator[Fault]:
             hint=did_you_mean(system, language.build_systems)
             or "known are " + ", ".join(sorted(language.build_systems)),
         )
-    if system == IMPORT and IMPORT in language.build_systems:
+    if system == IMPORT and language.format.defaults == "built in":
         step = next((step for step, commands in body.commands.items() if commands), None)
         if step is not None:
             yield Fault(
@@ -168,7 +180,7 @@ def _how_built(entry: ChunkEntry, form: Format) -> Iterator[Fault]:
 
 
 def _system(system: SystemFile, language: Language) -> Iterator[Fault]:
-    if system.arch not in ARCHITECTURES and system.arch not in language.format.old_architectures:
+    if system.arch not in ARCHITECTURES:
         yield Fault(
             place=place_of(system, "arch"),
             message=f'unknown arch "{system.arch}" in system {system.name}',

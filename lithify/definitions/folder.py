@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -33,11 +34,18 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
+        self._folders: dict[str, str] = {}
+        """Folder below the root → its real path, so that each is looked up once."""
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, at most one more than may be read."""
-        path = self._path(name)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            descriptor = os.open(self._plain_path(name), flags | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            descriptor = os.open(self._path(name), flags)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(f"{name} is not a regular file")
@@ -64,6 +72,13 @@ class Folder:
             for name in sorted(files):
                 if name.endswith(".morph"):
                     yield name if below == "." else f"{below}/{name}"
+
+    def _plain_path(self, name: str) -> str:
+        """Return the path of a name whose last part is taken for no symbolic link."""
+        folder, base = os.path.split(name)
+        if folder not in self._folders:
+            self._folders[folder] = self._path(folder) if folder else self._root
+        return os.path.join(self._folders[folder], base)
 
     def _path(self, name: str) -> str:
         path = os.path.realpath(os.path.join(self._root, name))

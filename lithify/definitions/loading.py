@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lithify.definitions.base import Definition, Reading
+from lithify.definitions.base import MAX_FAULTS, Definition, Reading, TooManyFaults
 from lithify.definitions.formats import Format
 from lithify.definitions.model import ChunkFile, ClusterFile, DefaultsFile, StratumFile, SystemFile
 from lithify.definitions.nearest import did_you_mean
@@ -107,10 +108,23 @@ def _validated(model: type[T], root: Fields, form: Format, faults: list[Fault]) 
     try:
         return model.model_validate(root, context=reading)
     except ValidationError as error:
-        faults.extend(_explained(root, found) for found in error.errors(include_url=False))
+        found = error.errors(include_url=False)
+        faults.extend(_explained(root, one) for one in found[:MAX_FAULTS])
+        if len(found) > MAX_FAULTS:
+            faults.append(_more(root))
+        return None
+    except TooManyFaults:
+        failed = ((data, one) for data, error in reading.failed for one in error.errors(include_url=False))
+        told = (_explained(data, one) for data, one in islice(failed, MAX_FAULTS))
+        faults.extend(dict.fromkeys(told))
+        faults.append(_more(root))
         return None
     finally:
         faults.extend(reading.faults)
+
+
+def _more(root: Fields) -> Fault:
+    return Fault(place=place_in(root, ()), message="the file holds more faults, which are not told apart")
 
 
 def _explained(root: Fields, found: ErrorDetails) -> Fault:

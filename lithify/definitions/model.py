@@ -12,14 +12,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from lithify.definitions.base import Definition, Reading, place_of
+from lithify.definitions.commands import Command
 from lithify.definitions.frozen import FrozenMap
+from lithify.definitions.patterns import Pattern
 from lithify.definitions.scalars import (
     EMPTY,
-    Command,
+    ArtifactName,
     Count,
     Description,
     Duration,
     Flag,
+    InstalledPath,
     List,
     Map,
     Mode,
@@ -27,7 +30,6 @@ from lithify.definitions.scalars import (
     NonEmptyList,
     Path,
     Ref,
-    Regex,
     Size,
     Text,
     Url,
@@ -89,16 +91,22 @@ Commands = List[Command] | None
 """Commands of a step; None: those of the build system."""
 
 
-def _variable(name: str) -> str:
-    if not name.isidentifier() or not name.isascii():
-        raise wrong(f'"{name}" is no name of an environment variable', "letters, digits and _ only")
-    return name
-
-
 def _environment(variables: Mapping[str, str]) -> Mapping[str, str]:
-    for name in variables:
-        _variable(name)
+    for name, value in variables.items():
+        if not name.isidentifier() or not name.isascii():
+            raise wrong(f'has "{name}", which is no name of a variable', "letters, digits and _ only")
+        if "\0" in value:
+            raise wrong(f'has a NUL character in "{name}"')
     return variables
+
+
+def _integration(
+    artifacts: Mapping[str, Mapping[str, tuple[str | bytes, ...]]],
+) -> Mapping[str, Mapping[str, tuple[str | bytes, ...]]]:
+    for name in (*artifacts, *(prefix for steps in artifacts.values() for prefix in steps)):
+        if not name or "/" in name or not name.isprintable():
+            raise wrong(f'has "{name}", which cannot be part of a file name')
+    return artifacts
 
 
 class Product(Definition):
@@ -107,9 +115,9 @@ class Product(Definition):
     kind_of_mapping: ClassVar[str] = "split rule"
     strict_fields: ClassVar[bool] = True
 
-    artifact: str
+    artifact: ArtifactName
     """The whole name in ``products``, a suffix such as ``-libs`` in ``DEFAULTS``."""
-    include: List[Regex]
+    include: List[Pattern]
 
 
 class Device(Definition):
@@ -118,7 +126,7 @@ class Device(Definition):
     kind_of_mapping: ClassVar[str] = "device"
 
     type: Literal["c", "b"]
-    filename: Text
+    filename: InstalledPath
     permissions: Mode
     major: Count
     minor: Count
@@ -161,7 +169,7 @@ class ChunkBody(Definition):
 
     max_jobs: Count | None = None
     products: List[Product] = ()
-    system_integration: Map[Map[List[Command]]] = EMPTY
+    system_integration: Annotated[Map[Map[List[Command]]], AfterValidator(_integration)] = EMPTY
     """Chunk artifact → prefix that orders → commands."""
     devices: List[Device] = ()
 
@@ -284,7 +292,7 @@ class SystemFile(Definition):
     name: Name
     kind: Literal["system"] = "system"
     description: Description = ""
-    arch: Text
+    arch: Name
     strata: NonEmptyList[StratumSelection]
     configuration_extensions: List[Text] = ()
     """Paths without ``.configure``, run in order when the system is deployed."""
@@ -292,6 +300,14 @@ class SystemFile(Definition):
     """(path pattern, what a file there means that differs in two artifacts); the first pattern that matches counts."""
     os_release: Map[str] = EMPTY
     classic_os_release: Flag = False
+
+    @classmethod
+    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+        """Return the fields, with today's name of an architecture that had another one."""
+        arch = data.get("arch")
+        old = reading.format.old_architectures if reading else EMPTY
+        renamed = {**data, "arch": old[arch]} if isinstance(arch, str) and arch in old else data
+        return super()._arranged(renamed, reading)
 
 
 class Deployment(Definition):

@@ -36,8 +36,10 @@ MAX_BYTES = 4 * 1024 * 1024
 """Largest file that is read."""
 MAX_DEPTH = 100
 """Deepest nesting, aliases followed."""
-MAX_VALUES = 400_000
+MAX_VALUES = 200_000
 """Most values in a file, each alias counted as all that it stands for."""
+MAX_FAULTS = 200
+"""Most faults of a file that are told apart."""
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PREFIX = "tag:yaml.org,2002:"
@@ -119,7 +121,7 @@ def _guess(text: str) -> str:
 class _Open:
     """A collection that is being filled."""
 
-    __slots__ = ("anchor", "before", "container", "height", "key", "key_mark", "merged")
+    __slots__ = ("anchor", "before", "container", "height", "is_merge", "key", "key_mark", "merged")
 
     def __init__(self, container: Fields | Items, anchor: str | None, before: int) -> None:
         self.container = container
@@ -129,7 +131,9 @@ class _Open:
         self.height = 1
         self.key: str | None = None
         self.key_mark: Mark = (0, 0)
-        self.merged: list[Fields] | None = None
+        self.is_merge = False
+        """The key is ``<<``."""
+        self.merged: list[Fields] = []
         """What ``<<`` brings in."""
 
 
@@ -229,8 +233,7 @@ class _Composer:
     def _key(self, top: _Open, text: str, mark: Mark, event: ScalarEvent) -> None:
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(text, True, text, 1, 0)
-        if text == _MERGE and event.implicit[0]:
-            top.merged = top.merged or []
+        top.is_merge = text == _MERGE and event.implicit[0]
         top.key = text
         top.key_mark = mark
 
@@ -260,6 +263,8 @@ class _Composer:
             return b""
 
     def _fault(self, mark: Mark, message: str, hint: str = "") -> None:
+        if len(self.faults) >= MAX_FAULTS:
+            raise _Stop(mark, "too many faults; the rest of the file is not read")
         self.faults.append(Fault(place=self.file.place(mark), message=message, hint=hint))
 
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
@@ -280,7 +285,7 @@ class _Composer:
     def _close(self) -> None:
         done = self.stack.pop()
         container = done.container
-        if done.merged is not None and isinstance(container, Fields):
+        if done.merged and isinstance(container, Fields):
             _merge(container, done.merged)
         if done.anchor is not None:
             size = self.count - done.before
@@ -323,10 +328,15 @@ class _Composer:
         key = top.key
         assert key is not None
         top.key = None
-        if key == _MERGE and top.merged is not None:
+        if top.is_merge:
+            top.is_merge = False
             self._note_merge(top.merged, value, mark)
             return
         if key in container.marks:
+            if len(self.duplicates) >= MAX_FAULTS:
+                raise _Stop(
+                    top.key_mark, "too many fields that stand twice; the rest of the file is not read"
+                )
             dropped = self.file.place(container.marks[key][0])
             self.duplicates.append(Duplicate(key, dropped, self.file.place(top.key_mark)))
             del container[key]  # The last one counts, and stands at its own place.

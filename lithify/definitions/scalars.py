@@ -26,6 +26,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.text import Guess
 
+TEXT_SCHEMA = {"type": ["string", "number", "boolean"]}
+"""JSON Schema of text: a YAML parser without a schema gives ``0.22`` as a number."""
+
 T = TypeVar("T")
 
 List = Annotated[tuple[T, ...], Field(strict=False)]
@@ -96,6 +99,16 @@ Name = Annotated[str, AfterValidator(_name)]
 """The name of a chunk, stratum, system, cluster or artifact: it becomes part of file names."""
 
 
+def _artifact(text: str) -> str:
+    if "/" in text or text in (".", "..") or not text.isprintable():
+        raise wrong(f'"{text}" is no name of an artifact', "it must not hold a slash or a control character")
+    return text
+
+
+ArtifactName = Annotated[str, AfterValidator(_artifact)]
+"""The name of an artifact, or the suffix of one."""
+
+
 def _one_line(text: str) -> str:
     _not_blank(text)
     if text != text.strip() or not text.isprintable():
@@ -134,12 +147,22 @@ def _path(text: str) -> str:
 Path = Annotated[str, AfterValidator(_path)]
 """A relative path that stays below where it starts."""
 
+
+def _installed(text: str) -> str:
+    _path(text.lstrip("/"))
+    return text
+
+
+InstalledPath = Annotated[str, AfterValidator(_installed)]
+"""A path in a system; the leading slash may be left out."""
+
 SubFolder = Annotated[str, AfterValidator(lambda text: text and _path(text))]
 """A relative path, or "" for the folder itself."""
 
 
 @lru_cache(maxsize=4096)
-def _regex_fault(text: str) -> str:
+def pattern_fault(text: str) -> str:
+    """Return what is wrong with a regular expression; empty if nothing is."""
     with warnings.catch_warnings():
         # Python warns of patterns whose meaning may change one day; they mean today what they meant to morph.
         warnings.simplefilter("ignore")
@@ -148,16 +171,6 @@ def _regex_fault(text: str) -> str:
         except (re.error, RecursionError, OverflowError) as error:
             return str(error)
     return ""
-
-
-def _regex(text: str) -> str:
-    if fault := _regex_fault(text):
-        raise wrong(f'"{text}" is no regular expression: {fault}')
-    return text
-
-
-Regex = Annotated[str, AfterValidator(_regex)]
-"""A regular expression as ``re.match`` takes it."""
 
 
 def _flag(value: object) -> object:
@@ -185,37 +198,55 @@ def _count(value: object) -> object:
     raise wrong(f"must be a whole number, not {describe(value)}", "decimal, without leading zeros")
 
 
-Count = Annotated[int, BeforeValidator(_count, json_schema_input_type=int | str)]
+Count = Annotated[
+    int,
+    BeforeValidator(_count),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}]}
+    ),
+]
 """A whole number, 0 or more."""
 
+_SIZE = r"([0-9]{1,12})\s*([KMGT]?)(iB|B)?"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def _size(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,12})\s*([KMGT]?)(iB|B)?", value)):
+    if isinstance(value, str) and (match := re.fullmatch(_SIZE, value)):
         return int(match[1]) * _UNITS[match[2]]
     raise wrong(f"must be a size such as 512M or 4G, not {describe(value)}")
 
 
-Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_SIZE}$"}]}
+    ),
+]
 """Bytes; written with K, M, G or T for powers of 1024."""
 
+_DURATION = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([smh]?)"
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def _duration(value: object) -> object:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return float(value)
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([smh]?)", value)):
+    if isinstance(value, str) and (match := re.fullmatch(_DURATION, value)):
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds > 0:
             return seconds
     raise wrong(f"must be a time such as 90s, 30m or 2h, not {describe(value)}")
 
 
-Duration = Annotated[float, BeforeValidator(_duration, json_schema_input_type=float | str)]
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{_DURATION}$"}]}),
+]
 """Seconds; written with s, m or h."""
 
 
@@ -227,25 +258,12 @@ def _mode(value: object) -> object:
     raise wrong(f"must be permissions in octal such as 0644, not {describe(value)}")
 
 
-Mode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=int | str)]
+Mode = Annotated[
+    int,
+    BeforeValidator(_mode),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^0?[0-7]{1,4}$"}]}),
+]
 """Permissions of a file, written in octal."""
-
-
-def _command(value: object) -> str | bytes:
-    if isinstance(value, str) and "\0" not in value:
-        return str(value)
-    if isinstance(value, bytes) and b"\0" not in value:
-        return value
-    if isinstance(value, (str, bytes)):
-        raise wrong("a command must not hold a NUL character")
-    raise wrong(
-        f"a command must be text, not {describe(value)}",
-        "quote it, if it holds a colon or begins with [ or {",
-    )
-
-
-Command = Annotated[str | bytes, PlainValidator(_command), WithJsonSchema({"type": "string"})]
-"""One shell command; bytes where the text has a ``!!binary`` scalar."""
 
 
 def _description(value: object) -> str:
@@ -259,6 +277,6 @@ def _description(value: object) -> str:
 Description = Annotated[
     str,
     PlainValidator(_description),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, {"type": "array", "items": TEXT_SCHEMA}]}),
 ]
 """Text for people; a list of texts is taken as one, since real definitions hold such."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lithify.definitions import links
 from lithify.definitions.builtin import Defaults
-from lithify.definitions.checks import Language, check
+from lithify.definitions.checks import Language, check, check_defaults
 from lithify.definitions.defaults import effective_defaults
 from lithify.definitions.folder import FileReader, Folder
 from lithify.definitions.formats import Format
@@ -98,7 +98,8 @@ class Definitions:
             return None, error.faults
         if content is None:
             return None, self._no_defaults()
-        return load_defaults(DEFAULTS, content, self.format)
+        file, faults = load_defaults(DEFAULTS, content, self.format)
+        return file, (*faults, *(check_defaults(file, self.format) if file else ()))
 
     def _no_defaults(self) -> tuple[Fault, ...]:
         if self.format.defaults != "file":

@@ -1,0 +1,28 @@
+"""The regular expressions of split rules."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+from lithify.definitions.base import Reading
+from lithify.definitions.scalars import pattern_fault, wrong
+
+MAX_CHARACTERS = 100_000
+"""Most characters of all patterns of one file: compiling more would take seconds."""
+
+
+def _pattern(text: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, Reading):
+        info.context.pattern_characters += len(text) + 10
+        if info.context.pattern_characters > MAX_CHARACTERS:
+            raise wrong(f"is too long: all patterns of a file may have {MAX_CHARACTERS:,} characters")
+    if fault := pattern_fault(text):
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise wrong(f'"{shown}" is no regular expression: {fault}')
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression, matched from the beginning of a path or name (``re.match``)."""
