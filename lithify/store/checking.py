@@ -1,0 +1,43 @@
+"""Whether a file object is what its name says: its checksum, computed from what lies on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from lithify.store.damage import DamagedObject
+from lithify.store.entries import read_xattrs
+from lithify.store.gvariant import encode_file_header
+
+
+def file_checksum(place: str) -> str:
+    """Return the checksum of the regular file or symlink at ``place``: over owner, mode, xattrs and content.
+
+    True only in the namespace in which the store is written, where owners are what they should be.
+    """
+    status = os.lstat(place)
+    if stat.S_ISLNK(status.st_mode):
+        header = encode_file_header(
+            status.st_uid, status.st_gid, status.st_mode, os.readlink(place), read_xattrs(place)
+        )
+        return hashlib.sha256(header).hexdigest()
+    header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, "", read_xattrs(place))
+    digest = hashlib.sha256(header)
+    with open(place, "rb", buffering=0) as content:
+        buffer = memoryview(bytearray(1 << 18))
+        while count := content.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
+
+
+def check_file(place: str, checksum: str) -> None:
+    """Raise :class:`DamagedObject` where the object at ``place`` is missing or not what ``checksum`` says."""
+    try:
+        found = file_checksum(place)
+    except FileNotFoundError as error:
+        raise DamagedObject("file", checksum, "is missing") from error
+    except OSError as error:
+        raise DamagedObject("file", checksum, f"cannot be read: {error.strerror}") from error
+    if found != checksum:
+        raise DamagedObject("file", checksum, "is not what its checksum says")

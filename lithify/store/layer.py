@@ -1,0 +1,79 @@
+"""A kept checkout, and what a command knows of those that it has looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lithify.graph.model import ContentDigest
+from lithify.store.gvariant import Tree
+from lithify.store.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A kept checkout that was found whole; paths in it are below its root."""
+
+    digest: ContentDigest
+    tree: Tree
+    manifest: Manifest
+    path: Path
+    """The folder to mount; its own mode and owner are those of the tree."""
+    dirs: frozenset[str]
+    """Paths of its folders, without the root."""
+    symlinks: Mapping[str, str]
+    """Path → where it leads."""
+    files: frozenset[str]
+    """Paths of its regular files."""
+
+
+class KnownLayers:
+    """Layers that were found whole in this run, and the paths at which any two of them are of different kinds.
+
+    The latter are few, and make it cheap to ask whether a stack needs more than to be mounted. Safe for several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._layers: dict[ContentDigest, Layer] = {}
+        self._dirs: set[str] = set()
+        self._others: set[str] = set()
+        self._meetings: set[str] = set()
+        self._stacks: dict[tuple[ContentDigest, ...], tuple[Layer, ...]] = {}
+
+    def get(self, digest: ContentDigest) -> Layer | None:
+        """Return a layer that was found whole."""
+        return self._layers.get(digest)
+
+    def add(self, layer: Layer) -> None:
+        """Remember a layer."""
+        with self._lock:
+            if layer.digest in self._layers:
+                return
+            self._meetings |= layer.files & self._dirs
+            self._meetings |= layer.symlinks.keys() & self._dirs
+            self._meetings |= layer.dirs & self._others
+            self._dirs |= layer.dirs
+            self._others.update(layer.files, layer.symlinks)
+            self._layers[layer.digest] = layer
+
+    def meet(self, layers: Iterable[Layer]) -> bool:
+        """Return whether a folder of one of ``layers`` is at the path of something else in another."""
+        stack = list(layers)
+        with self._lock:
+            meetings = list(self._meetings)
+        return any(
+            any(path in layer.dirs for layer in stack)
+            and any(path in layer.symlinks or path in layer.files for layer in stack)
+            for path in meetings
+        )
+
+    def resolved(self, stack: Sequence[Layer]) -> tuple[Layer, ...] | None:
+        """Return what a stack was resolved to in this run."""
+        return self._stacks.get(tuple(layer.digest for layer in stack))
+
+    def remember(self, stack: Sequence[Layer], resolved: Sequence[Layer]) -> None:
+        """Keep what a stack was resolved to."""
+        self._stacks[tuple(layer.digest for layer in stack)] = tuple(resolved)

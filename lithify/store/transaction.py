@@ -1,0 +1,222 @@
+"""A transaction on the repository: everything that is written before it is published, and the order of publishing.
+
+Objects; the commit is marked partial; the commit object; everything moves to its place; the mark goes; refs last. So a
+process killed at any point leaves at most objects that nothing names, and a commit that a ref names is whole. Manual:
+``docs/internals/store-and-merge.md``.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lithify.errors import HostError, StoreError
+from lithify.graph.canonical import canonical
+from lithify.store.crash import crash_point
+from lithify.store.folders import Branch, Folder, Frozen, freeze, open_path, plant
+from lithify.store.gobject import GLib, OSTree, ostree_errors
+from lithify.store.gvariant import (
+    Dirmeta,
+    Dirtree,
+    Tree,
+    Xattrs,
+    checksum_of,
+    encode_dirmeta,
+    encode_dirtree,
+)
+from lithify.store.manifest import Manifest
+from lithify.store.reading import METADATA_KEY, Repository
+
+LARGEST_METADATA = 10 << 20
+"""What libostree of Debian 12 takes as one metadata object."""
+
+_CURRENT_DIRECTORY = -100
+"""AT_FDCWD: libostree's calls that take a descriptor then take a path as it is."""
+_NOTHING = Manifest()
+
+
+class Transaction:
+    """What is written before it is published; made by :meth:`Store.transaction`, used in one thread."""
+
+    def __init__(self, repo: Any, published: Repository) -> None:
+        self._repo = repo
+        self._published = published
+        self._place = published.path
+        self._written: set[str] = set()
+        self._commits: list[tuple[str, tuple[str, ...]]] = []
+        self.reading = Repository(
+            self._place, staged=sorted((self._place / "tmp").glob("staging-*/")), share=published
+        )
+        """Sees what is published and what this transaction has written."""
+
+    def take(self, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
+        """Move a whole folder into the store and return it as a tree; the folder is gone afterwards.
+
+        It must be on the cache's file system, and hold files, folders and symlinks alone. Where ``manifest`` names links or
+        devices, the tree gets the names that the folder lacks and the folders for them.
+        """
+        crash_point("store.take")
+        flags = OSTree.RepoCommitModifierFlags.CONSUME
+        with ostree_errors(self._place, f"taking {folder} into the store"):
+            modifier = OSTree.RepoCommitModifier.new(flags, None)
+            content = OSTree.MutableTree()
+            self._repo.write_dfd_to_mtree(_CURRENT_DIRECTORY, str(folder), content, modifier, None)
+            _, root = self._repo.write_mtree(content, None)
+            tree = Tree(root.tree_get_contents_checksum(), root.tree_get_metadata_checksum())
+        crash_point("store.taken")
+        return self.complete(tree, manifest)
+
+    def complete(self, tree: Tree, manifest: Manifest) -> Tree:
+        """Return a tree with every name that the manifest links, and with folders for its devices."""
+        return self.write(freeze(plant(self.reading, tree, manifest))) if manifest else tree
+
+    def write(self, frozen: Frozen) -> Tree:
+        """Write a merged, selected or overlaid tree: the folders that are new; return it."""
+        for kind, objects in (("dirmeta", frozen.dirmetas), ("dirtree", frozen.dirtrees)):
+            for checksum, data in objects.items():
+                self._write_metadata(kind, checksum, data)
+        return frozen.tree
+
+    def write_dirtree(self, folder: Dirtree) -> str:
+        """Write a folder's content and return its checksum."""
+        data = encode_dirtree(folder)
+        return self._write_metadata("dirtree", checksum_of(data), data)
+
+    def write_dirmeta(self, meta: Dirmeta) -> str:
+        """Write a folder's owner, mode and xattrs and return the checksum."""
+        data = encode_dirmeta(meta)
+        return self._write_metadata("dirmeta", checksum_of(data), data)
+
+    def write_file(
+        self, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
+    ) -> str:
+        """Write a regular file and return its checksum; ``mode`` has the permission bits."""
+        with ostree_errors(self._place, "writing a file into the store"):
+            return str(
+                self._repo.write_regfile_inline(
+                    None, uid, gid, stat.S_IFREG | mode, _xattrs_variant(xattrs), content, None
+                )
+            )
+
+    def write_symlink(self, target: str, *, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()) -> str:
+        """Write a symlink and return its checksum."""
+        with ostree_errors(self._place, "writing a symlink into the store"):
+            return str(self._repo.write_symlink(None, uid, gid, _xattrs_variant(xattrs), target, None))
+
+    def write_files(self, files: Mapping[str, tuple[bytes, int]]) -> Tree:
+        """Write files, path → (content, permission bits), all owned by 0:0 in plain folders, and return their tree."""
+        root = Folder()
+        for path, (content, mode) in files.items():
+            parent, _, name = path.rpartition("/")
+            open_path(self.reading, root, parent).files[name] = self.write_file(content, mode=mode)
+        return self.write(freeze(root))
+
+    def chunk_root(self, whole: Tree, artifacts: Mapping[str, Tree]) -> Tree:
+        """Return the root of a chunk's commit: the whole in ``all/``, and each artifact in ``artifacts/<name>/``."""
+        below: dict[str, Branch] = dict(artifacts)
+        return self.write(freeze(Folder(dirs={"all": whole, "artifacts": Folder(dirs=below)})))
+
+    def commit(
+        self,
+        tree: Tree,
+        metadata: Mapping[str, Any],
+        refs: Sequence[str],
+        *,
+        timestamp: int | None = None,
+    ) -> str:
+        """Write a commit and return its checksum; ``refs`` are set to it, in order, when the transaction ends.
+
+        ``metadata`` is kept as canonical JSON. The commit is marked partial before its object is written, even aside: what a
+        killed process leaves aside is adopted by the next transaction, its commits included.
+        """
+        data = _commit_object(tree, metadata, refs, int(time.time()) if timestamp is None else timestamp)
+        if len(data) > LARGEST_METADATA:
+            raise StoreError(
+                f"the metadata of {metadata.get('name', 'a commit')} is too big: {len(data)} bytes"
+            )
+        checksum = checksum_of(data)
+        whole = self._published.has(checksum, "commit") and not self.reading.is_partial(checksum)
+        if not whole:
+            crash_point("store.commit.mark")
+            with ostree_errors(self._place, "marking a commit"):
+                self._repo.mark_commit_partial(checksum, True)
+            crash_point("store.commit.write")
+            self._write_metadata("commit", checksum, data)
+        self._commits.append((checksum, tuple(refs)))
+        return checksum
+
+    def publish(self) -> None:
+        """Move everything to its place, take the marks off, and set the refs; called once, by the store."""
+        crash_point("store.commit.rename")
+        with ostree_errors(self._place, "committing"):
+            self._repo.commit_transaction(None)
+        crash_point("store.commit.renamed")
+        for checksum, _ in self._commits:
+            with ostree_errors(self._place, "unmarking a commit"):
+                self._repo.mark_commit_partial(checksum, False)
+            crash_point("store.commit.unmarked")
+        for checksum, refs in self._commits:
+            for ref in refs:
+                with ostree_errors(self._place, f"setting the ref {ref}"):
+                    self._repo.set_ref_immediate(None, ref, checksum, None)
+                crash_point("store.ref.set")
+
+    def abort(self) -> None:
+        """Drop what is not published yet; after a publication that failed half-way, what is in place stays marked.
+
+        Raises nothing of its own: what led here is what the user must hear of.
+        """
+        with suppress(StoreError, HostError), ostree_errors(self._place, "dropping a transaction"):
+            self._repo.abort_transaction(None)
+            for checksum, _ in self._commits:
+                if not self._published.has(checksum, "commit"):
+                    self._repo.mark_commit_partial(checksum, False)
+
+    def _write_metadata(self, kind: str, checksum: str, data: bytes) -> str:
+        # only what is published counts as there: what another transaction has aside, it may yet drop
+        if checksum in self._written or self._published.has(checksum, _KINDS[kind][0]):
+            return checksum
+        _, object_type, signature = _KINDS[kind]
+        variant = GLib.Variant.new_from_bytes(GLib.VariantType(signature), GLib.Bytes.new(data), False)
+        with ostree_errors(self._place, f"writing a {kind}"):
+            self._repo.write_metadata(object_type, checksum, variant, None)
+        self._written.add(checksum)
+        return checksum
+
+
+_KINDS: Mapping[str, Any] = {
+    "commit": ("commit", OSTree.ObjectType.COMMIT, "(a{sv}aya(say)sstayay)"),
+    "dirtree": ("dirtree", OSTree.ObjectType.DIR_TREE, "(a(say)a(sayay))"),
+    "dirmeta": ("dirmeta", OSTree.ObjectType.DIR_META, "(uuua(ayay))"),
+}
+
+
+def _xattrs_variant(xattrs: Xattrs) -> Any:
+    return GLib.Variant("a(ayay)", [(name + b"\0", value) for name, value in sorted(xattrs)])
+
+
+def _commit_object(tree: Tree, metadata: Mapping[str, Any], refs: Sequence[str], timestamp: int) -> bytes:
+    """Return the bytes of a commit object; libostree's times are big-endian, whatever the machine is."""
+    variant = GLib.Variant(
+        "(a{sv}aya(say)sstayay)",
+        (
+            {
+                METADATA_KEY: GLib.Variant("s", canonical(metadata).decode("ascii")),
+                "ostree.ref-binding": GLib.Variant("as", sorted(refs)),
+            },
+            b"",
+            [],
+            str(metadata.get("name", "")),
+            "",
+            int.from_bytes(struct.pack(">Q", timestamp), sys.byteorder),
+            bytes.fromhex(tree.dirtree),
+            bytes.fromhex(tree.dirmeta),
+        ),
+    )
+    return bytes(variant.get_data_as_bytes().get_data())

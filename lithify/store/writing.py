@@ -1,0 +1,173 @@
+"""The OSTree repository of a cache, for writing: every write is in a transaction, and nothing else in lithify writes there.
+
+Runs in the namespace of the owner: objects have their true owners there.
+"""
+
+from __future__ import annotations
+
+import configparser
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lithify.cache import CacheFolder, hold_lock, publish
+from lithify.errors import StoreError
+from lithify.events import Report, Waiting, ignore
+from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
+from lithify.store.layer import KnownLayers
+from lithify.store.reading import Repository
+from lithify.store.transaction import Transaction
+
+__all__ = ["Store", "Transaction"]
+
+MIB = 1 << 20
+
+
+class Store:
+    """The repository of a cache, for writing; may be used from several threads, each with a transaction of its own."""
+
+    def __init__(
+        self,
+        cache: CacheFolder,
+        *,
+        sync: bool = True,
+        min_free: int = 500 * MIB,
+        report: Report = ignore,
+    ) -> None:
+        """Open the repository, made if missing.
+
+        ``sync=False`` is for caches that may be thrown away: a power loss may then leave damaged objects. ``min_free`` bytes
+        of the file system are never used up.
+        """
+        self.cache = cache
+        self.report = report
+        self.reading = Repository(cache.ostree)
+        """Sees what is published."""
+        self.layers = KnownLayers()
+        self.sync = sync
+        self._lease: int | None = None
+        self._lease_lock = threading.Lock()
+        self._local = threading.local()
+        publish(cache.ostree, create_repository, locks=cache.locks, sync=sync)
+        self._configure(min_free)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Give a transaction; what was written in the block is published at its end, and dropped if it raises."""
+        if getattr(self._local, "busy", False):
+            raise StoreError("a transaction is open in this thread already")
+        with self.shared_lock():
+            repo = self.repo()
+            place = self.cache.ostree
+            self._local.busy = True
+            try:
+                with ostree_errors(place, "opening a transaction"):
+                    # libostree's own lock too: it keeps `ostree prune` out between the commit and its refs
+                    repo.lock_push(OSTree.RepoLockType.SHARED, None)
+                try:
+                    with ostree_errors(place, "opening a transaction"):
+                        repo.prepare_transaction(None)
+                    yield from self._in_transaction(repo)
+                finally:
+                    with ostree_errors(place, "closing a transaction"):
+                        repo.lock_pop(OSTree.RepoLockType.SHARED, None)
+            finally:
+                self._local.busy = False
+
+    def _in_transaction(self, repo: Any) -> Iterator[Transaction]:
+        transaction = Transaction(repo, self.reading)
+        try:
+            yield transaction
+            transaction.publish()
+        except BaseException:
+            transaction.abort()
+            raise
+
+    def drop_ref(self, name: str) -> None:
+        """Remove a ref; one that is not there is no error. The commit stays until garbage is collected."""
+        with self.shared_lock(), ostree_errors(self.cache.ostree, f"dropping {name}"):
+            self.repo().set_ref_immediate(None, name, None, None)
+
+    def repo(self) -> Any:
+        """Return this thread's own repository object: libostree's holds one transaction at a time."""
+        repo = getattr(self._local, "repo", None)
+        if repo is None:
+            repo = open_repository(self.cache.ostree)
+            repo.set_disable_fsync(not self.sync)
+            self._local.repo = repo
+        return repo
+
+    @contextmanager
+    def shared_lock(self) -> Iterator[None]:
+        """Keep garbage from being collected during the block.
+
+        The gate is held only while the lock is taken: a collector holds it while it waits, so that a never-ending row of
+        transactions cannot starve it.
+        """
+        with ExitStack() as held:
+            with hold_lock(self._gate, shared=True, on_wait=self._waiting):
+                held.enter_context(hold_lock(self._lock, shared=True, on_wait=self._waiting))
+            yield
+
+    @contextmanager
+    def exclusive_lock(self) -> Iterator[None]:
+        """Keep every transaction out during the block; waits until those under way have ended."""
+        with (
+            hold_lock(self._gate, on_wait=self._waiting),
+            hold_lock(self._lock, on_wait=self._waiting),
+        ):
+            yield
+
+    def lease_layers(self) -> None:
+        """Keep layers from being removed until this process ends, or :meth:`close`; waits while they are being removed."""
+        with self._lease_lock:
+            if self._lease is None:
+                self._lease = os.open(self.layer_lease, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._lease, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Give up the lease on layers."""
+        with self._lease_lock:
+            if self._lease is not None:
+                os.close(self._lease)
+                self._lease = None
+
+    @property
+    def layer_lease(self) -> Path:
+        """The lock file that every process holds whose mounts may need kept layers."""
+        return self.cache.locks / "layers"
+
+    @property
+    def _gate(self) -> Path:
+        return self.cache.locks / "store-gate"
+
+    @property
+    def _lock(self) -> Path:
+        return self.cache.locks / "store"
+
+    def _waiting(self, holder: str) -> None:
+        self.report(Waiting(what="the store, which is being cleaned up", holder=holder))
+
+    def _configure(self, min_free: int) -> None:
+        """Set what libostree is to keep to; the file is written only where it says something else."""
+        wanted = {
+            # above 0, it also makes a failed transaction give its space back at once
+            "min-free-space-size": f"{max(1, min_free // MIB)}MB",
+            # for ever: waiting is ours to report, by our own lock, which is taken first
+            "lock-timeout-secs": "-1",
+        }
+        text = (self.cache.ostree / "config").read_text(encoding="utf-8")
+        config = configparser.ConfigParser(interpolation=None, strict=False)
+        config.read_string(text)
+        if all(config.get("core", name, fallback=None) == value for name, value in wanted.items()):
+            return
+        with ostree_errors(self.cache.ostree, "setting up the store"):
+            repo = open_repository(self.cache.ostree)
+            changed = repo.copy_config()
+            for name, value in wanted.items():
+                changed.set_string("core", name, value)
+            repo.write_config(changed)
