@@ -106,7 +106,7 @@ class Apt:
 
     def _run(self, program: str, arguments: Sequence[str], *, expected: Sequence[int] | None) -> Completed:
         return run(
-            [program, "-qq", *arguments], env=dict(self.environment), cwd=self.folder, expected=expected
+            [program, "-q", *arguments], env=dict(self.environment), cwd=self.folder, expected=expected
         )
 
 
@@ -179,6 +179,7 @@ def _write_state(folder: Path, entry: str, arch: str, host: DebianHost) -> None:
         f'Dir::Etc::sourcelist "{folder}/etc/sources.list";',
         'Dir::Etc::sourceparts "/dev/null";',
         'Dir::Etc::parts "/dev/null";',
+        'Dir::Etc::preferencesparts "/dev/null";',
         f'Dir::State "{folder}/state";',
         f'Dir::State::status "{folder}/status";',
         f'Dir::Cache "{folder}/cache";',

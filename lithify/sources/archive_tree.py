@@ -205,12 +205,10 @@ class Tree:
 def _own(full: str, path: str, uid: int, gid: int) -> None:
     try:
         os.chown(full, uid, gid, follow_symlinks=False)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.EPERM):
-            raise Refused(
-                "unsafe", f"{path} belongs to {uid}:{gid}, ids that are not ours to give"
-            ) from error
-        raise
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+        raise Refused("unsafe", f"{path} belongs to {uid}:{gid}, ids that are not ours to give") from error
 
 
 def _inside(name: str, strip: int) -> str:

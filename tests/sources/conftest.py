@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -216,3 +217,26 @@ class _Fails:
         for part in self._parts:
             assert part in said, said
         return True
+
+
+@pytest.fixture(scope="session")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """A home of gpg with one key, and the public half of it."""
+    # Not below pytest's own folder: the path of gpg's socket may not be long.
+    with tempfile.TemporaryDirectory(prefix="gpg-", ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        gpg = ["gpg", "--homedir", name, "--batch", "--quiet"]
+        make = [
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "T <t@example.invalid>",
+            "ed25519",
+            "sign",
+            "never",
+        ]
+        subprocess.run([*gpg, *make], check=True, capture_output=True)
+        public = home / "public.gpg"
+        public.write_bytes(subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
+        yield home, public
+        subprocess.run(["gpgconf", "--homedir", name, "--kill", "all"], check=False)
