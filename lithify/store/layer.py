@@ -41,7 +41,7 @@ class KnownLayers:
         self._dirs: set[str] = set()
         self._others: set[str] = set()
         self._meetings: set[str] = set()
-        self._stacks: dict[tuple[ContentDigest, ...], tuple[Layer, ...]] = {}
+        self._stacks: dict[tuple[int | ContentDigest, ...], tuple[Layer, ...]] = {}
 
     def get(self, digest: ContentDigest) -> Layer | None:
         """Return a layer that was found whole."""
@@ -70,10 +70,10 @@ class KnownLayers:
             for path in meetings
         )
 
-    def resolved(self, stack: Sequence[Layer]) -> tuple[Layer, ...] | None:
-        """Return what a stack was resolved to in this run."""
-        return self._stacks.get(tuple(layer.digest for layer in stack))
+    def resolved(self, stack: Sequence[Layer], most: int) -> tuple[Layer, ...] | None:
+        """Return what a stack was resolved to in this run, for a mount of at most ``most`` layers."""
+        return self._stacks.get((most, *(layer.digest for layer in stack)))
 
-    def remember(self, stack: Sequence[Layer], resolved: Sequence[Layer]) -> None:
+    def remember(self, stack: Sequence[Layer], most: int, resolved: Sequence[Layer]) -> None:
         """Keep what a stack was resolved to."""
-        self._stacks[tuple(layer.digest for layer in stack)] = tuple(resolved)
+        self._stacks[(most, *(layer.digest for layer in stack))] = tuple(resolved)

@@ -41,11 +41,11 @@ def resolve_stack(
     """
     if not store.layers.meet(layers) and len(layers) <= most:
         return list(layers)
-    known = store.layers.resolved(layers)
+    known = store.layers.resolved(layers, most)
     if known is None:
         labels = [*names, *(f"layer {layer.digest[:12]}" for layer in layers[len(names) :])]
         known = tuple(_Resolving(cache, store).resolve(list(layers), labels, most))
-        store.layers.remember(layers, known)
+        store.layers.remember(layers, most, known)
     return list(known)
 
 
@@ -59,12 +59,12 @@ class _Resolving:
 
     def resolve(self, layers: list[Layer], labels: list[str], most: int) -> list[Layer]:
         start = 0
-        while len(layers) > most and start < len(layers) - 1:
+        while len(layers) > max(most, 1):
             some = slice(start, start + FOLD)
             merged = merge(self._loader, _parts(layers[some], labels[some]))
             labels[some] = [f"{labels[start]} and those after it"]
             layers[some] = [self._kept(merged)]
-            start += 1
+            start = start + 1 if start + 2 < len(layers) else 0
         if not self._store.layers.meet(layers):
             return layers
         settled = settle(self._loader, _parts(layers, labels))
