@@ -34,8 +34,9 @@ from lithify.staging.area import staging_area
 from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.logs import LogWriter
 from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
+from lithify.store.content import content_digest
 from lithify.store.layers import ensure_layer
-from lithify.store.manifest import Device, Manifest, content_digest
+from lithify.store.manifest import Device, Manifest
 from lithify.store.stack import resolve_stack
 
 PARALLEL_STEPS = frozenset({"pre-build", "build", "post-build"})
@@ -123,7 +124,9 @@ def _run_commands(
         )
         for built in order.staged
     ]
-    stack = resolve_stack(workshop.cache, workshop.store, layers)
+    stack = resolve_stack(
+        workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
+    )
     inside = _Inside(chunk)
     with staging_area(
         workshop.method,
@@ -187,7 +190,7 @@ def _stop_if_asked(workshop: Workshop) -> None:
 def _refuse_nothing(
     workshop: Workshop, order: ChunkOrder, bench: Bench, log: LogWriter, captured: Captured
 ) -> None:
-    if captured.files or captured.manifest.devices or order.chunk.devices:
+    if captured.files or captured.folders or captured.manifest.devices or order.chunk.devices:
         return
     if order.format >= 9:
         raise _failed(
@@ -212,9 +215,9 @@ def _publish(
     chunk = order.chunk
     manifest = _with_devices(captured.manifest, chunk)
     with workshop.store.transaction() as transaction:
-        tree = transaction.take(laid_out.destdir)
+        tree = transaction.take(laid_out.destdir, manifest)
         whole = Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
-        artifacts = split_tree(transaction, workshop.store.reading, whole, chunk.split_rules)
+        artifacts = split_tree(transaction, whole, chunk.split_rules)
         metadata = chunk_metadata(
             chunk=chunk,
             keys=order.keys,

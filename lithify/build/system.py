@@ -6,6 +6,7 @@ No file content is read. Integration runs on an overlay over kept layers, and on
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ from lithify.staging.area import staging_area
 from lithify.staging.capture import capture_upper
 from lithify.staging.logs import LogWriter
 from lithify.staging.sandbox import Sandbox, run_script
-from lithify.store.layers import Layer, ensure_layer
-from lithify.store.manifest import Manifest, content_digest
+from lithify.store.content import content_digest
+from lithify.store.gvariant import Dirmeta
+from lithify.store.layer import Layer
+from lithify.store.layers import ensure_layer
+from lithify.store.manifest import Manifest
 from lithify.store.merge import Overlap, Part, merge
+from lithify.store.overlay import overlay
 from lithify.store.stack import resolve_stack
-from lithify.store.trees import overlay, written_tree
-from lithify.store.writing import Transaction
+from lithify.store.transaction import Transaction
 
 LITHIFY_PART = "lithify"
 """How overlaps name the files that lithify itself writes."""
@@ -160,7 +164,7 @@ def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenF
 
 
 def _own_content(transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
-    tree = written_tree(transaction, {path: (file.content, file.mode) for path, file in written.items()})
+    tree = transaction.write_files({path: (file.content, file.mode) for path, file in written.items()})
     manifest = Manifest()
     return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
 
@@ -172,14 +176,12 @@ def _merged(workshop: Workshop, transaction: Transaction, order: SystemOrder, ow
         for content in (order.chunks[selected.chunk].artifacts[selected.artifact],)
     ]
     merged = merge(
-        workshop.store.reading,
+        transaction.reading,
         [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)],
     )
     _judge_overlaps(workshop, order.graph, merged.overlaps)
-    transaction.write_merged(merged)
-    return Content(
-        tree=merged.tree, manifest=merged.manifest, digest=content_digest(merged.tree, merged.manifest)
-    )
+    tree = transaction.write(merged)
+    return Content(tree=tree, manifest=merged.manifest, digest=content_digest(tree, merged.manifest))
 
 
 def _judge_overlaps(workshop: Workshop, graph: SystemGraph, overlaps: Sequence[Overlap]) -> None:
@@ -225,6 +227,7 @@ def _integrate(
     layers = [*_system_layers(workshop, order), _layer(workshop, own)]
     stack = resolve_stack(workshop.cache, workshop.store, layers)
     upper = plain_folder(bench.staging / "upper")
+    _like_root(upper, workshop.store.reading.dirmeta(merged.tree.dirmeta))
     with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
         with staging_area(
             workshop.method,
@@ -259,10 +262,15 @@ def _integrate(
         changes = capture_upper(upper)
     with workshop.store.transaction() as transaction:
         taken = transaction.take(upper)
-        tree, manifest = overlay(
-            transaction, workshop.store.reading, merged.tree, merged.manifest, changes, taken
-        )
-    return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
+        laid_over = overlay(transaction.reading, merged.tree, merged.manifest, changes, taken)
+        tree = transaction.write(laid_over)
+    return Content(tree=tree, manifest=laid_over.manifest, digest=content_digest(tree, laid_over.manifest))
+
+
+def _like_root(upper: Path, meta: Dirmeta) -> None:
+    """Give the upper layer the root's own owner and mode: the kernel shows those of the topmost layer."""
+    os.chown(upper, meta.uid, meta.gid)
+    os.chmod(upper, meta.mode & 0o7777)
 
 
 def _system_layers(workshop: Workshop, order: SystemOrder) -> list[Layer]:

@@ -73,7 +73,7 @@ class Session:
             definitions_root=self.definitions.root,
             confined=None,
             mirrors=settings.mirror,
-            aliases=settings.repository_aliases(),
+            aliases=settings.pull_aliases(),
             report=self.report,
             no_git_update=settings.no_git_update,
         )
@@ -159,7 +159,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     return Workshop(
         cache=cache,
         facts=session.facts,
-        store=Store(cache, sync=settings.fsync),
+        store=Store(cache, sync=settings.fsync, report=session.report),
         method=method,
         sources=replace(session.sources(), cache=cache, confined=confined),
         tempdir=tempdir,

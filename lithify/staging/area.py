@@ -41,6 +41,7 @@ def staging_area(
     root = _fresh(folder / "root", 0o755)
     for point in (*SANDBOX_POINTS, *mount_points):
         (points / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    layers = each_once(layers)
     lowers = [empty, *layers, points] if upper is None else [points, empty, *layers]
     work = None if upper is None else _fresh(folder / "work", 0o755)
     try:
@@ -53,6 +54,14 @@ def staging_area(
         end()
         for name in ("root", "points", "empty", "work", "links"):
             _discard(folder / name)
+
+
+def each_once(layers: Sequence[Path]) -> list[Path]:
+    """Return the layers with each in its topmost place alone: the kernel refuses one that stands twice (ELOOP).
+
+    Two chunks of equal content have the same layer; what a lower copy of it shows, the upper one shows too.
+    """
+    return list(reversed(dict.fromkeys(reversed(layers))))
 
 
 def _fresh(path: Path, mode: int) -> Path:

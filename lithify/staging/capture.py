@@ -32,6 +32,7 @@ class Captured:
     manifest: Manifest
     files: int
     """Regular files and symlinks."""
+    folders: int
     bytes: int
 
 
@@ -54,6 +55,7 @@ class _Walk:
     top: bytes
     files: list[bytes] = field(default_factory=list)
     symlinks: int = 0
+    folders: int = 0
     size: int = 0
     nodes: list[tuple[bytes, os.stat_result]] = field(default_factory=list)
     inodes: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
@@ -89,7 +91,9 @@ def capture_destdir(folder: os.PathLike[str]) -> Captured:
     _raise_refusals(walk, "cannot be kept")
     manifest = _manifest(walk)
     _clean(walk)
-    return Captured(manifest=manifest, files=len(walk.files) + walk.symlinks, bytes=walk.size)
+    return Captured(
+        manifest=manifest, files=len(walk.files) + walk.symlinks, folders=walk.folders, bytes=walk.size
+    )
 
 
 def capture_upper(folder: os.PathLike[str]) -> UpperChanges:
@@ -132,6 +136,7 @@ def _walk(top: bytes, *, upper: bool) -> _Walk:
             walk.whiteouts.append(path)
             continue
         if kind == stat.S_IFDIR:
+            walk.folders += 1
             if sum(len(entry) + _BYTES_A_NAME for entry in names) > BIGGEST_FOLDER:
                 walk.refuse(path, f"is a folder of {len(names)} entries: more than the store can hold in one")
         elif kind == stat.S_IFREG:

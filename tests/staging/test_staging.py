@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lithify.cache import open_cache
-from lithify.staging.area import staging_area
+from lithify.staging.area import each_once, staging_area
 from lithify.staging.capture import capture_upper
 from lithify.staging.logs import LogWriter
 from lithify.staging.methods import choose
@@ -248,3 +248,25 @@ def test_what_integration_changed_is_captured_and_nothing_else(
 def test_a_process_enters_once() -> None:
     assert run_inside(is_entered) is True
     assert is_entered() is False
+
+
+def test_a_layer_that_stands_twice_counts_where_it_is_topmost() -> None:
+    a, b, c = Path("a"), Path("b"), Path("c")
+    assert each_once([a, b, a, c, b]) == [a, c, b]
+
+
+def build_over_equal_layers(folder: str) -> str:
+    top = Path(folder)
+    shell = shell_layer(top / "shell")
+    (top / "area").mkdir()
+    method = choose(open_cache(top / "cache"))
+    with (
+        LogWriter(top / "log") as log,
+        staging_area(method, [shell, shell], folder=top / "area", mount_points=[], upper=None) as root,
+    ):
+        return run_command(Sandbox(root=root, environment={"PATH": "/bin"}), "true", log=log).reason
+
+
+def test_two_chunks_of_equal_content_can_be_staged(folder: Path, who: str | None) -> None:
+    need_static_shell()
+    assert run_inside(build_over_equal_layers, str(folder), user=who) == "exit_code=0"

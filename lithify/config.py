@@ -1,0 +1,303 @@
+"""The settings: from files, environment and options, each with where its value comes from.
+
+Pure: texts and mappings go in, a frozen value comes out. Nothing here changes what a build results in; what does belongs in
+the definitions. Manual: ``docs/reference/settings.md``.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lithify.errors import UsageError
+
+SECTION = "config"
+MORPH_FILES = ("/etc/morph.conf", "/etc/morph/*.conf", "~/.morph.conf", "~/.config/morph/*.conf")
+LITHIFY_FILES = ("/etc/lithify.conf", "/etc/lithify/*.conf", "~/.config/lithify/*.conf")
+
+MORPH_ONLY = frozenset(
+    {
+        "build-log-on-stdout",
+        "cache-server",
+        "git-resolve-cache-server",
+        "tarball-server",
+        "no-ccache",
+        "no-distcc",
+        "push-build-branches",
+        "compiler-cache-dir",
+        "upgrade",
+        "cachedir-artifact-delete-older-than",
+        "cachedir-artifact-keep-younger-than",
+        "checkout-ref",
+        "check-license",
+        "crash-condition",
+        "worker-daemon-address",
+        "worker-daemon-port",
+        "worker-daemon-port-file",
+        "controller-initiator-address",
+        "controller-initiator-port",
+        "controller-initiator-port-file",
+        "controller-helper-address",
+        "controller-helper-port",
+        "controller-helper-port-file",
+        "initiator-step-output-dir",
+        "worker",
+        "worker-cache-server-port",
+        "writeable-cache-server",
+        "morph-instance",
+        "output",
+        "log-level",
+        "log-max",
+        "log-keep",
+        "log-mode",
+        "dump-memory-profile",
+        "memory-dump-interval",
+        "metadata-dir",
+        "trove-prefix",
+    }
+)
+"""Keys that morph knew and lithify has no use for: accepted, and nothing is said."""
+
+_SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+_STANDARD_ALIASES = (
+    "freedesktop=git://anongit.freedesktop.org/#ssh://git.freedesktop.org/",
+    "gnome=git://git.gnome.org/%s#ssh://git.gnome.org/git/%s",
+    "github=git://github.com/%s#ssh://git@github.com/%s",
+    "bitbucket=https://bitbucket.org/%s.git#ssh://git@bitbucket.org/%s.git",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, with the value that holds for this run. Sizes are bytes, times seconds, None is "no limit"."""
+
+    cachedir: Path = Path("/var/cache/lithify")
+    """Store, layers, sources, and DESTDIRs and upper layers of running builds."""
+    tempdir: Path | None = None
+    """Build folders and scratch; by default below $TMPDIR."""
+    cachedir_min_space: int = 1 << 30
+    """Refuse to start below this much free space; 0 checks nothing."""
+    tempdir_min_space: int = 1 << 30
+    """The same for tempdir."""
+    repo_alias: tuple[str, ...] = _STANDARD_ALIASES
+    """``ALIAS=PULL#PUSH``; ``%s`` is replaced by the path, without it the path is appended."""
+    trove_host: str = ""
+    """Host of the ``baserock:`` and ``upstream:`` aliases."""
+    trove_id: tuple[str, ...] = ()
+    """More aliases on the Trove: ``NAME`` or ``NAME=PATH#PULLPROTOCOL#PUSHPROTOCOL``."""
+    artifact_cache_server: str = ""
+    """Where to look for artifacts."""
+    no_git_update: bool = False
+    """Never ask git servers for anything."""
+    max_jobs: int = 0
+    """``make -jN`` of a chunk that says nothing of it; 0 is the number of processors."""
+    local_changes: str = "include"
+    """``include`` or ``ignore``."""
+    build_ref_prefix: str = "baserock/builds"
+    """Accepted for morph's sake."""
+    anchor_ref_format: str = "refs/heads/{trove_id}/anchors/{name}/{commit_sha1}"
+    """Where ``anchor`` pushes."""
+    partial: bool = False
+    """Same as ``deploy --partial``."""
+    scheduler: str = ""
+    """Address for ``distbuild``."""
+    mirror: tuple[tuple[str, str], ...] = ()
+    """``PREFIX=URL``: where pinned archives, repositories and packages are fetched from instead."""
+    staging_method: str = "auto"
+    """``auto``, ``overlay``, ``fuse-overlayfs`` or ``copy``."""
+    jobs: int = 0
+    """Chunks built at once; 0 chooses by the number of processors."""
+    memory_limit: int | None = None
+    """Bytes that one process of a build may take."""
+    timeout: float | None = None
+    """Seconds that a command may take whose chunk says nothing of it."""
+    log_limit: int = 256 << 20
+    """Bytes of a build log; of more, head and tail are kept."""
+    fsync: bool = True
+    """``no`` for caches that may be lost."""
+    gc_keep: int = 604800
+    """Seconds that builds stay to which nothing refers."""
+    cachedir_max_size: int | None = None
+    """The size that ``gc`` keeps to."""
+    verbose: bool = False
+    """More on stderr."""
+    quiet: bool = False
+    """Errors alone on stderr."""
+    debug: bool = False
+    """Everything on stderr."""
+    log: str = ""
+    """A file that gets everything."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Setting → where its value comes from; those not in it have their default."""
+
+    def repository_aliases(self) -> tuple[str, ...]:
+        """Return all ``ALIAS=PULL#PUSH`` in force; one that the user gave wins over one that follows from the Trove."""
+        given = {alias.partition("=")[0]: alias for alias in self.repo_alias}
+        return tuple({**{a.partition("=")[0]: a for a in self._trove_aliases()}, **given}.values())
+
+    def pull_aliases(self) -> dict[str, str]:
+        """Return where each alias pulls from: a pattern with ``%s``, or a prefix."""
+        pairs = (alias.partition("=") for alias in self.repository_aliases())
+        return {name: urls.partition("#")[0] for name, equals, urls in pairs if equals}
+
+    def _trove_aliases(self) -> list[str]:
+        host = self.trove_host
+        if not host:
+            return []
+        aliases = [
+            f"baserock=git://{host}/baserock/%s#ssh://git@{host}/baserock/%s",
+            f"upstream=git://{host}/delta/%s#ssh://git@{host}/delta/%s",
+        ]
+        urls = {"git": f"git://{host}", "ssh": f"ssh://git@{host}"}
+        for entry in self.trove_id:
+            name, _, rest = entry.partition("=")
+            path, pull, push = [*rest.split("#"), "", ""][:3] if rest else (name, "ssh", "ssh")
+            if pull not in urls or push not in urls:
+                raise UsageError(f"trove-id {entry} is not NAME or NAME=PATH#PROTOCOL#PROTOCOL (git or ssh)")
+            aliases.append(f"{name}={urls[pull]}/{path}/%s#{urls[push]}/{path}/%s")
+        return aliases
+
+
+SETTING_NAMES = tuple(item.name.replace("_", "-") for item in fields(Settings) if item.name != "origins")
+"""All settings, as they stand in files and options."""
+_LISTS = frozenset({"repo-alias", "trove-id", "mirror"})
+_BOOLEANS = frozenset({"no-git-update", "partial", "fsync", "verbose", "quiet", "debug"})
+_SIZES = frozenset(
+    {"cachedir-min-space", "tempdir-min-space", "memory-limit", "log-limit", "cachedir-max-size"}
+)
+_COUNTS = frozenset({"max-jobs", "jobs", "gc-keep"})
+_PATHS = frozenset({"cachedir", "tempdir"})
+_CHOICES = {"local-changes": ("include", "ignore")}
+
+
+def is_flag(name: str) -> bool:
+    """Return whether a setting is a boolean, whose option needs no value."""
+    return name in _BOOLEANS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Settings from one place, unparsed: a later layer wins."""
+
+    origin: str
+    values: Mapping[str, str | Sequence[str]]
+
+
+def read_file(text: str, origin: str) -> Layer:
+    """Return the settings of an INI file; raises :class:`UsageError` where it is none."""
+    parser = configparser.RawConfigParser(strict=False, interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise UsageError(f"{origin}: {str(error).splitlines()[0]}") from error
+    values = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
+    return Layer(origin=origin, values={name.replace("_", "-"): value for name, value in values.items()})
+
+
+def read_environment(environment: Mapping[str, str]) -> Layer:
+    """Return the settings of ``LITHIFY_KEY`` variables that name one."""
+    values = {
+        name: environment[variable]
+        for name in SETTING_NAMES
+        if (variable := f"LITHIFY_{name.upper().replace('-', '_')}") in environment
+    }
+    return Layer(origin="environment", values=values)
+
+
+def settings_of(layers: Sequence[Layer], *, defaults: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings of all layers over the defaults, and warnings about keys that nobody knows.
+
+    Raises :class:`UsageError` for a value that its setting cannot have.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    warnings: list[str] = []
+    for layer in layers:
+        for name, text in layer.values.items():
+            if name in MORPH_ONLY:
+                continue
+            if name not in SETTING_NAMES:
+                warnings.append(f"{layer.origin}: unknown setting {name}")
+                continue
+            values[name.replace("-", "_")] = _parsed(name, text, layer.origin)
+            origins[name] = layer.origin
+    settings = {item.name: getattr(defaults, item.name) for item in fields(Settings)}
+    return Settings(**{**settings, **values, "origins": origins}), tuple(warnings)
+
+
+def default_settings(environment: Mapping[str, str], *, root: bool, processors: int) -> Settings:
+    """Return the defaults for this user and machine."""
+    home = environment.get("HOME", "/")
+    cache_home = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    shared = root and not environment.get("XDG_CACHE_HOME")
+    return Settings(
+        cachedir=Path("/var/cache/lithify") if shared else Path(cache_home) / "lithify",
+        max_jobs=processors,
+        jobs=max(1, min(processors, 8)),
+    )
+
+
+def _parsed(name: str, text: str | Sequence[str], origin: str) -> Any:
+    if name in _LISTS:
+        items = _list_items(text)
+        return tuple(_pair(item, name, origin) for item in items) if name == "mirror" else items
+    value = text if isinstance(text, str) else (text[-1] if text else "")
+    value = value.strip()
+    if name in _BOOLEANS:
+        return _boolean(value, name, origin)
+    if name in _SIZES:
+        return parse_size(value, f"{origin}: {name}") if value else None
+    if name in _COUNTS:
+        return _count(value, name, origin)
+    if name == "timeout":
+        return float(_count(value, name, origin)) or None
+    if name in _PATHS:
+        return Path(os.path.expanduser(value)) if value else None
+    if name == "trove-host":
+        return "" if value == "[]" else value
+    choices = _CHOICES.get(name)
+    if choices is not None and value not in choices:
+        raise UsageError(f"{origin}: {name} is {value}, not {' or '.join(choices)}")
+    return value
+
+
+def _list_items(text: str | Sequence[str]) -> tuple[str, ...]:
+    texts = [text] if isinstance(text, str) else list(text)
+    items = [item.strip() for part in texts for item in part.split(",")]
+    return tuple(item for item in items if item and item != "[]")
+
+
+def _pair(item: str, name: str, origin: str) -> tuple[str, str]:
+    prefix, equals, url = item.partition("=")
+    if not equals or not prefix or not url:
+        raise UsageError(f"{origin}: {name} {item} is not PREFIX=URL")
+    return prefix, url
+
+
+def _boolean(value: str, name: str, origin: str) -> bool:
+    if value.lower() in _TRUE:
+        return True
+    if value.lower() in _FALSE:
+        return False
+    raise UsageError(f"{origin}: {name} is {value}, not yes or no")
+
+
+def _count(value: str, name: str, origin: str) -> int:
+    if not value.isdigit():
+        raise UsageError(f"{origin}: {name} is {value}, not a number")
+    return int(value)
+
+
+def parse_size(text: str, what: str = "size") -> int:
+    """Return the bytes of a size such as ``20M`` (powers of 1024); raises :class:`UsageError` for anything else."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{what} is {text}, not a size such as 500M or 4G")
+    return int(match[1]) * _UNITS[match[2].lower()]
