@@ -170,10 +170,9 @@ def _commands(
     definitions: Definitions, said: _Said, build_system: str
 ) -> tuple[tuple[str, tuple[Command, ...]], ...]:
     """Return the commands of each step that has any: the chunk's own, else the build system's."""
-    defaults = definitions.defaults.build_systems.get(build_system, {})
-    own = said.body.commands if said.body is not None else said.entry.commands
-    steps = ((step, own[step] if step in own else defaults.get(step, ())) for step in STEPS)
-    return tuple((step, tuple(commands)) for step, commands in steps if commands)
+    own = said.entry if said.body is None else said.body
+    commands = {**definitions.defaults.build_systems.get(build_system, {}), **own.commands}
+    return tuple((step, tuple(commands[step])) for step in STEPS if commands.get(step))
 
 
 def _integration(said: _Said, rules: tuple[SplitRule, ...]) -> tuple[Integration, ...]:

@@ -19,8 +19,7 @@ from lithify.errors import DefinitionErrors, Fault
 from lithify.graph.difference import chunk_changes
 from lithify.graph.expansion import Detect, Expanded, expand
 from lithify.graph.model import Chunk, Stratum, System, SystemGraph
-from lithify.graph.order import cycles, in_order
-from lithify.graph.paths import Node
+from lithify.graph.order import Cycle, cycles, in_order
 from lithify.graph.selection import Selection, needed_chunks, select
 from lithify.graph.splitting import split_rules, stratum_artifacts
 from lithify.graph.strata import LoadedStrata, load_strata, ring_fault
@@ -41,7 +40,8 @@ def resolve(definitions: Definitions, system: str, *, detect: Detect | None = No
     of_chunks = [
         fault for listing in listings.values() for one in listing.values() for fault in one.chunk.faults
     ]
-    faults += [*conflicts, *_cycle_faults(strata, listings, chunks)]
+    chunks, cycle_faults = _in_build_order(strata, listings, chunks)
+    faults += [*conflicts, *cycle_faults]
     if definitions.format.needs_staged_chunk and all(c.build_mode == "bootstrap" for c in chunks.values()):
         faults.append(Fault(place=place_of(file), message="No non-bootstrap chunks found"))
     if any(fault.severity == "error" for fault in faults):
@@ -52,7 +52,7 @@ def resolve(definitions: Definitions, system: str, *, detect: Detect | None = No
         format=definitions.format.number,
         system=_system(definitions, file, strata, selection),
         strata=resolved,
-        chunks=_in_build_order(strata, chunks),
+        chunks=chunks,
         needed=frozenset(),
         faults=_each_once([*faults, *of_chunks, *unknown]),
     )
@@ -164,44 +164,46 @@ def _on_both(first: Chunk, second: Chunk) -> Chunk:
     )
 
 
-def _below(strata: LoadedStrata, chunks: Mapping[str, Chunk]) -> Callable[[Node], Iterable[Node]]:
+_STRATUM = "/"
+"""Stands before a stratum's name among names of chunks, which hold no slash."""
+
+
+def _below(strata: LoadedStrata, chunks: Mapping[str, Chunk]) -> Callable[[str], Iterable[str]]:
     """Return what gives the direct dependencies of a chunk or stratum: a stratum is built when all its chunks are."""
-    of_stratum = {
-        name: tuple(Node("chunk", entry.name) for entry in stratum.chunks)
+    relation: dict[str, tuple[str, ...]] = {
+        f"{_STRATUM}{name}": tuple(entry.name for entry in stratum.chunks)
         for name, stratum in strata.files.items()
     }
-
-    def below(node: Node) -> Iterable[Node]:
-        if node.kind == "stratum":
-            return of_stratum[node.name]
-        chunk = chunks[node.name]
-        return (
-            *(Node("stratum", name) for name in chunk.stratum_depends),
-            *(Node("chunk", name) for name in chunk.build_depends),
-        )
-
-    return below
+    for name, chunk in chunks.items():
+        relation[name] = (*(f"{_STRATUM}{other}" for other in chunk.stratum_depends), *chunk.build_depends)
+    return relation.__getitem__
 
 
-def _in_build_order(strata: LoadedStrata, chunks: Mapping[str, Chunk]) -> dict[str, Chunk]:
-    nodes = in_order([Node("stratum", name) for name in strata.files], _below(strata, chunks))
-    return {node.name: chunks[node.name] for node in nodes if node.kind == "chunk"}
+def _in_build_order(
+    strata: LoadedStrata, listings: _Listings, chunks: Mapping[str, Chunk]
+) -> tuple[dict[str, Chunk], list[Fault]]:
+    """Return the chunks, each after all that it depends on; where there is no order, the cycles."""
+    roots = [f"{_STRATUM}{name}" for name in strata.files]
+    below = _below(strata, chunks)
+    try:
+        order = in_order(roots, below)
+    except Cycle:
+        return dict(chunks), [_cycle_fault(cycle, listings, chunks) for cycle in cycles(roots, below)]
+    return {name: chunks[name] for name in order if not name.startswith(_STRATUM)}, []
 
 
-def _cycle_faults(strata: LoadedStrata, listings: _Listings, chunks: Mapping[str, Chunk]) -> list[Fault]:
-    """Return each cycle among chunks as a fault that shows it, with the place of each of its steps."""
-    nodes = [Node("stratum", name) for name in strata.files]
-    faults = []
-    for cycle in cycles(nodes, _below(strata, chunks)):
-        steps = []
-        for before, after in zip(cycle.names, (*cycle.names[1:], cycle.names[0]), strict=True):
-            of = chunks[(before if before.kind == "chunk" else after).name]
-            entry = listings[of.stratum][of.name].entry
-            declared = entry.build_depends or ()
-            path = ("build-depends", declared.index(after.name)) if after.name in declared else ("name",)
-            steps.append((place_of(entry, *path), f"{before} needs {after}"))
-        faults.append(ring_fault("chunks", [str(node) for node in cycle.names], steps))
-    return faults
+def _cycle_fault(cycle: Cycle, listings: _Listings, chunks: Mapping[str, Chunk]) -> Fault:
+    """Return the fault that shows a cycle among chunks, with the place of each of its steps."""
+    names = [name.replace(_STRATUM, "stratum ") for name in cycle.names]
+    steps = []
+    for before, after in zip(cycle.names, (*cycle.names[1:], cycle.names[0]), strict=True):
+        chunk = chunks[after if before.startswith(_STRATUM) else before]
+        entry = listings[chunk.stratum][chunk.name].entry
+        declared = entry.build_depends or ()
+        path = ("build-depends", declared.index(after)) if after in declared else ("name",)
+        steps.append(place_of(entry, *path))
+    needs = [f"{name} needs {other}" for name, other in zip(names, (*names[1:], names[0]), strict=True)]
+    return ring_fault("chunks", names, list(zip(steps, needs, strict=True)))
 
 
 def _strata(
