@@ -117,10 +117,8 @@ def _call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation)
 def _settings(split: Split, environment: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
     layers: list[Layer] = []
     patterns = () if split.no_default_configs else (*MORPH_FILES, *LITHIFY_FILES)
-    for path in (
-        *(found for pattern in patterns for found in _files(pattern, environment)),
-        *split.config_files,
-    ):
+    found = [path for pattern in patterns for path in _files(pattern, environment)]
+    for path in (*found, *map(Path, split.config_files)):
         try:
             layers.append(read_file(path.read_text(encoding="utf-8", errors="replace"), str(path)))
         except (FileNotFoundError, NotADirectoryError):

@@ -28,6 +28,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="build a system, or some of its chunks and strata",
     ),
     CommandEntry(
+        name="deploy",
+        module="deploy",
+        panel=PANELS[0],
+        summary="make the images, tar files and folders of a cluster",
+    ),
+    CommandEntry(name="boot", module="boot", panel=PANELS[0], summary="start a disk image in QEMU"),
+    CommandEntry(
         name="lock",
         module="lock",
         panel=PANELS[2],

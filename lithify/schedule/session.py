@@ -203,6 +203,12 @@ def build_system(
     return BuildResult(resolved=resolved, system=built, chunks=chunks, lines=lines, outcome=outcome)
 
 
+def find_built(session: Session, system: str) -> tuple[Resolved, BuiltSystem | None]:
+    """Return a system's resolution, and the system where it is in the store as its definitions are now."""
+    resolved = resolve_system(session, system)
+    return resolved, _stored_system(session, known(resolved.keys.system))
+
+
 def _build_components(
     session: Session, resolved: Resolved, components: Sequence[str], policy: Policy
 ) -> BuildResult:

@@ -1,0 +1,76 @@
+"""``lithify deploy``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lithify.build.workshop import bench
+from lithify.cli.run import opened, reading_events
+from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
+from lithify.deploy.deployment import carry_out, check_order, is_unchanged
+from lithify.deploy.order import Order, Works
+from lithify.errors import DeployError
+from lithify.schedule.session import Session, find_built, open_workshop
+
+
+def command(
+    ctx: typer.Context,
+    cluster: Annotated[str, typer.Argument(help="the cluster, as a path or a name")],
+    deployments: Annotated[
+        list[str] | None, typer.Argument(help="only these deployments; NAME.KEY=VALUE sets a value")
+    ] = None,
+) -> None:
+    """Deploy the systems of a cluster, or the named deployments of it; they must be built.
+
+    \b
+    Examples:
+      lithify deploy clusters/demo.morph
+      lithify deploy demo image
+      lithify deploy demo image image.location=/tmp/demo.img
+    """
+    names, overrides = split_overrides(deployments or ())
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        definitions = session.definitions
+        file = definitions.cluster(definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))
+        orders = [_order(session, wanted) for wanted in wanted_deployments(file, names, overrides)]
+        for order in orders:
+            check_order(order)
+        if all(is_unchanged(order) for order in orders):
+            outcomes = ["unchanged" for _ in orders]
+        else:
+            workshop = open_workshop(session, None)
+            outcomes = []
+            for order in orders:
+                with bench(workshop, f"deploy-{order.name}") as own:
+                    works = Works(repository=workshop.store.reading, scratch=own.scratch, report=report)
+                    outcomes.append(carry_out(order, works))
+    for order, outcome in zip(orders, outcomes, strict=True):
+        sys.stdout.write(f"{order.name}: {order.type} {order.location}: {outcome}\n")
+
+
+def _order(session: Session, wanted: Wanted) -> Order:
+    resolved, built = find_built(session, wanted.system.morph)
+    system = resolved.graph.system
+    if built is None:
+        raise DeployError(
+            f"{wanted.name}: the system {system.name} is not built yet",
+            hints=[f"lithify build {system.file}"],
+        )
+    if system.configuration_extensions:
+        raise DeployError(
+            f"{wanted.name}: configuration extensions cannot be run yet: {', '.join(system.configuration_extensions)}",
+            hints=["leave `configuration-extensions:` out of the system, or deploy it with morph"],
+        )
+    return Order(
+        name=wanted.name,
+        type=wanted.type,
+        location=absolute_location(wanted.location, session.definitions.root),
+        values=wanted.values,
+        system=system.name,
+        content=built.content,
+        commit=built.commit,
+        definition_key=str(resolved.keys.system),
+    )

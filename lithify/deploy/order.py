@@ -1,0 +1,82 @@
+"""What a deployment is asked to do, as plain data, and what every type of deployment offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lithify.build.metadata import Content
+from lithify.errors import DeployError
+from lithify.events import Report
+from lithify.graph.environment import SOURCE_DATE_EPOCH
+from lithify.process import tool_environment
+from lithify.store.reading import Repository
+
+DEPLOY_FORMAT = 1
+"""Part of what decides whether a deployment is unchanged; raised when the same inputs give other bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One deployment of one system."""
+
+    name: str
+    type: str
+    location: Path
+    values: Mapping[str, Any]
+    """Everything else that the cluster says of it, defaults and command line applied."""
+    system: str
+    content: Content
+    commit: str
+    definition_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Works:
+    """What a deployment is made with."""
+
+    repository: Repository
+    scratch: Path
+    """An empty folder, removed afterwards."""
+    report: Report
+
+
+class DeploymentType(Protocol):
+    """A kind of deployment: one file, one line in the registry, one test file."""
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Return the values it understands, each with one line of help."""
+        ...
+
+    def check(self, order: Order) -> None:
+        """Raise :class:`DeployError` for what can be told before any slow work."""
+        ...
+
+    def write(self, order: Order, works: Works, target: Path) -> None:
+        """Make the deployment at ``target``, which does not exist and is renamed to its location afterwards."""
+        ...
+
+
+def fixed_environment() -> dict[str, str]:
+    """Return the environment for tools whose output must be the same each time: fixed clock, zone and locale."""
+    epoch = str(SOURCE_DATE_EPOCH)
+    return tool_environment(
+        {"SOURCE_DATE_EPOCH": epoch, "E2FSPROGS_FAKE_TIME": epoch, "MTOOLS_SKIP_CHECK": "1"}
+    )
+
+
+def text_value(order: Order, name: str, default: str = "") -> str:
+    """Return a value as text; a list becomes words."""
+    value = order.values.get(name)
+    if value is None:
+        return default
+    if isinstance(value, tuple | list):
+        return " ".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        raise DeployError(f"{order.name}: {name} is a map, not a text")
+    return str(value)

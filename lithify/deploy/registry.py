@@ -1,0 +1,26 @@
+"""All types of deployment, by name. A new one is one file, one line here, one test file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from lithify.deploy.directory import DirectoryType
+from lithify.deploy.image import ImageType
+from lithify.deploy.order import DeploymentType
+from lithify.deploy.tar import TarType
+from lithify.errors import DeployError
+
+TYPES: Mapping[str, DeploymentType] = {"directory": DirectoryType(), "image": ImageType(), "tar": TarType()}
+
+
+def type_named(name: str, deployment: str) -> DeploymentType:
+    """Return a type; raises :class:`DeployError` with the nearest names for an unknown one."""
+    found = TYPES.get(name)
+    if found is None:
+        close = difflib.get_close_matches(name, TYPES, n=3, cutoff=0.5) or sorted(TYPES)
+        raise DeployError(
+            f"{deployment}: unknown deployment type {name or '(none)'}",
+            hints=[f"known types: {', '.join(close)}"],
+        )
+    return found
