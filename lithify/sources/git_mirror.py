@@ -167,12 +167,19 @@ class Mirror:
 
     def _fetch(self, refspecs: tuple[str, ...] | list[str], progress: Progress) -> None:
         self._make()
+        self._remove_leftovers()
         try:
             fetch(self.path, self.source, refspecs, self.context, progress)
         except FetchError as error:
             raise FetchError(
                 f"cannot fetch the repository {shown(self.url)}: {error.message}", hints=error.hints
             ) from error
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a fetch that was cut off left: git would go on from it, and some servers cannot."""
+        for pattern in ("pack/*.temp", "pack/tmp_*", "??/*.temp", "??/tmp_*"):
+            for path in (self.path / "objects").glob(pattern):
+                path.unlink(missing_ok=True)
 
     def _make(self) -> None:
         def make(aside: Path) -> None:
