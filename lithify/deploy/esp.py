@@ -35,7 +35,8 @@ def write_esp(
     environment = fixed_environment()
     run(["mkfs.vfat", "--invariant", "-i", volume_id, "-F", "32", "-n", "ESP", str(image)], env=environment)
     folders = sorted({str(parent) for path in sources for parent in Path(path).parents if str(parent) != "."})
-    run(["mmd", "-i", str(image), *(f"::{folder}" for folder in folders)], env=environment)
+    if folders:
+        run(["mmd", "-i", str(image), *(f"::{folder}" for folder in folders)], env=environment)
     for number, (path, source) in enumerate(sorted(sources.items())):
         held = scratch / f"esp-{number}"
         if isinstance(source, bytes):
