@@ -240,7 +240,7 @@ def test_integration_for_an_artifact_that_is_not_made() -> None:
     }
     for version, severity in ((8, "warning"), (9, "error")):
         defaults = "split-rules: {chunk: [{artifact: -libs, include: [.*]}], stratum: []}\n"
-        definitions = {
+        definitions: dict[str, str | Mapping[str, Any]] = {
             **files(system("s"), stratum("s", [entry, chunk("z", build_system="manual", build_mode="test")])),
             "a.morph": named,
             "DEFAULTS": defaults,

@@ -72,7 +72,8 @@ def chunk(name: str, *below: str, **fields: Any) -> dict[str, Any]:
 def system(*strata: str | Mapping[str, Any], name: str = "demo", **fields: Any) -> dict[str, Any]:
     """Return the content of a system file; a stratum is a name, or an entry as it is."""
     selections = [{"morph": f"strata/{one}.morph"} if isinstance(one, str) else dict(one) for one in strata]
-    return {"name": name, "kind": "system", "arch": "x86_64", "strata": selections, **fields}
+    own = {key.replace("_", "-"): value for key, value in fields.items()}
+    return {"name": name, "kind": "system", "arch": "x86_64", "strata": selections, **own}
 
 
 def files(system_file: Mapping[str, Any], *strata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
