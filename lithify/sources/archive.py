@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lithify.cache import hold_lock, no_space
+from lithify.cache import hold_lock, host_error_of
 from lithify.definitions.model import ArchiveSource
 from lithify.errors import FetchError, PinGone
 from lithify.graph.canonical import Value
@@ -40,17 +41,20 @@ class ArchiveKind:
         url = mirrored(web_url(source.url), context.mirrors)
         folder = context.cache.sources / "archives"
         folder.mkdir(parents=True, exist_ok=True)
-        label = self.label(source, None)
-        aside = folder / ".unpinned.partial"
-        with hold_lock(context.cache.locks / "unpinned-archive"):
+        name = hashlib.sha256(url.encode()).hexdigest()[:16]
+        aside = folder / f".unpinned-{name}.partial"
+        with hold_lock(context.cache.locks / f"unpinned-{name}"):
             try:
-                with Progress(label, context.report) as progress, Downloader() as downloader:
+                with (
+                    Progress(self.label(source, None), context.report) as progress,
+                    Downloader() as downloader,
+                ):
                     received = downloader.download(url, aside, progress)
                 aside.rename(folder / received.sha256)
             except PinGone as error:
-                raise FetchError(error.message) from error
+                raise FetchError(error.message) from error  # nothing was pinned yet
             except OSError as error:
-                raise no_space(folder) if error.errno == 28 else error from error
+                raise host_error_of(error, folder) from error
             finally:
                 aside.unlink(missing_ok=True)
         return archive_pin(received.sha256, received.size)

@@ -69,7 +69,8 @@ class Member:
 class Ahead:
     """Reads a stream in a thread of its own: decompression goes on while files are written."""
 
-    def __init__(self, open_stream: Callable[[], IO[bytes]]) -> None:
+    def __init__(self, file: IO[bytes], open_stream: Callable[[], IO[bytes]]) -> None:
+        self._file = file
         self._open = open_stream
         self._blocks: queue.Queue[bytes | BaseException] = queue.Queue(maxsize=16)
         self._left = b""
@@ -110,7 +111,7 @@ class Ahead:
 
     def _run(self) -> None:
         try:
-            with closing(self._open()) as stream:
+            with closing(self._file), closing(self._open()) as stream:
                 while not self._stop.is_set():
                     block = stream.read(BLOCK)
                     self._blocks.put(block)
@@ -276,7 +277,7 @@ def open_archive(path: str, kind: str) -> tuple[str, Any]:
     """Return (``zip`` or ``tar``, a file) for an archive; ``kind``: ``deb``, or "" for whatever it is."""
     file = open(path, "rb")
     if kind == "deb":
-        return "tar", Ahead(lambda: decompressed(deb_data(file)))
+        return "tar", Ahead(file, lambda: decompressed(deb_data(file)))
     if file.peek(4)[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "zip", file
-    return "tar", Ahead(lambda: decompressed(file))
+    return "tar", Ahead(file, lambda: decompressed(file))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lithify.definitions.model import GitSource
 from lithify.errors import FetchError, PinMismatch, SourceError
-from lithify.events import Warned
+from lithify.events import Report, Warned, ignore
 from lithify.graph.canonical import Value
 from lithify.graph.pins import COMMIT, Pin, git_pin
 from lithify.sources.context import SourceContext
@@ -95,7 +95,7 @@ class GitKind:
 
     def unpack(self, source: GitSource, pin: Pin, into: Path, context: SourceContext) -> None:
         """Check the commit out, submodules in it, without ``.git``."""
-        checkouts = check_outs(source, _commit(pin), context, fetch=False)
+        checkouts = check_outs(source, _commit(pin), context, fetch=False, report=context.report)
         tree = pin.fetch.get("tree")
         if tree is not None and checkouts[0].mirror.tree(_commit(pin)) != tree:
             raise PinMismatch(
@@ -162,11 +162,12 @@ def _in_environment(*argv: str, index: Path | None = None) -> list[str]:
 
 
 def check_outs(
-    source: GitSource, commit: str, context: SourceContext, *, fetch: bool
+    source: GitSource, commit: str, context: SourceContext, *, fetch: bool, report: Report = ignore
 ) -> tuple[CheckOut, ...]:
     """Return all that a source's tree is checked out from: the repository first, each submodule after what it is in.
 
-    With ``fetch``, missing commits are fetched; without it, :class:`FetchError` names the first that is missing.
+    With ``fetch``, missing commits are fetched; without it, :class:`FetchError` names the first that is missing. ``report``
+    is told of submodules that stay empty.
     """
     overrides = dict(source.submodules)
     found: list[CheckOut] = []
@@ -178,18 +179,20 @@ def check_outs(
         elif not here.mirror.has(here.commit):
             raise FetchError(f"commit {here.commit} of {shown(here.mirror.url)} is not in the cache")
         found.append(here)
-        below = list(_submodules(here, overrides, context))
+        below = list(_submodules(here, overrides, context, report))
         waiting.extend(reversed(below))
     return tuple(found)
 
 
-def _submodules(here: CheckOut, overrides: Mapping[str, str], context: SourceContext) -> Iterator[CheckOut]:
+def _submodules(
+    here: CheckOut, overrides: Mapping[str, str], context: SourceContext, report: Report
+) -> Iterator[CheckOut]:
     for link in here.mirror.links(here.commit):
         path = f"{here.path}/{link.path}" if here.path else link.path
         if link.name in overrides:
             mirror = mirror_of(overrides[link.name], context)
         elif not link.url:
-            context.report(
+            report(
                 Warned(
                     text=f"{shown(here.mirror.url)}: nothing says where the submodule {path} comes from; left empty"
                 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import select
 import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from lithify.errors import FetchError
 from lithify.process import Completed, run, start, tool_environment
 from lithify.sources.context import SourceContext
 from lithify.sources.progress import Progress
-from lithify.sources.urls import is_local
+from lithify.sources.urls import is_local, shown
 
 PROTOCOLS = "https:ssh:git:http"
 """What a repository and its submodules may be fetched by; ``file`` is added for repositories of this machine."""
@@ -26,6 +28,8 @@ HARDENED = (
     *("-c", "http.lowSpeedLimit=100"),
     *("-c", "http.lowSpeedTime=60"),
 )
+SILENCE_SECONDS = 300.0
+"""How long a server may say nothing."""
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _AMOUNT = re.compile(rb"([0-9]+(?:\.[0-9]+)?) (bytes|KiB|MiB|GiB)")
 _TAIL = 1 << 16
@@ -88,11 +92,15 @@ def _ssh_command(home: str) -> str:
 
 def ask_server(arguments: Sequence[str], url: str, context: SourceContext) -> Completed:
     """Run a short git command that asks a server, and return what it said, whatever its status."""
-    return run(
-        ["git", *HARDENED, *arguments],
-        env=fetching_environment(url, context.git_environment),
-        expected=None,
-    )
+    try:
+        return run(
+            ["git", *HARDENED, *arguments],
+            env=fetching_environment(url, context.git_environment),
+            expected=None,
+            timeout=SILENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FetchError(f"{shown(url)} did not answer within {SILENCE_SECONDS:.0f} s") from error
 
 
 def fetch(
@@ -108,7 +116,7 @@ def fetch(
         assert child.stderr is not None
         said = b""
         try:
-            while block := os.read(child.stderr.fileno(), 4096):
+            while block := _read_before_long(child.stderr.fileno(), url):
                 said = (said + block)[-_TAIL:]
                 amounts = _AMOUNT.findall(block)
                 if amounts and progress is not None:
@@ -118,6 +126,14 @@ def fetch(
             raise
     if child.returncode != 0:
         raise FetchError(complaint(said), hints=complaint_hints(said))
+
+
+def _read_before_long(descriptor: int, url: str) -> bytes:
+    """Return what git says next; git tells its progress every second, so silence is a server that hangs."""
+    ready, _, _ = select.select([descriptor], [], [], SILENCE_SECONDS)
+    if not ready:
+        raise FetchError(f"{shown(url)} sent nothing for {SILENCE_SECONDS:.0f} s")
+    return os.read(descriptor, 4096)
 
 
 def complaint(said: bytes) -> str:

@@ -15,6 +15,7 @@ from lithify.sources.context import SourceContext
 from lithify.sources.git_mirror import Mirror, mirror_of
 from lithify.sources.git_program import (
     HARDENED,
+    SILENCE_SECONDS,
     ask_server,
     complaint,
     complaint_hints,
@@ -63,7 +64,13 @@ def _ask(mirror: Mirror, ref: str, context: SourceContext) -> subprocess.Popen[b
 
 def _answer(mirror: Mirror, ref: str, child: subprocess.Popen[bytes]) -> str:
     with child:
-        said, complained = child.communicate()
+        try:
+            said, complained = child.communicate(timeout=SILENCE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise FetchError(
+                f"the repository {shown(mirror.url)} did not answer within {SILENCE_SECONDS:.0f} s"
+            ) from error
     if child.returncode != 0:
         raise FetchError(
             f"cannot ask the repository {shown(mirror.url)} for {ref}: {complaint(complained)}",
