@@ -8,7 +8,7 @@ that changed. So 200 chunks that depend on a changed one show as one cause.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from lithify.graph.canonical import canonical
 from lithify.graph.keys import Keys, Kind, Unresolved
 
 Record = Mapping[str, Any]
-"""``{"inputs": …, "groups": …}``; what ``Keys.expanded`` gives, or the same read back from JSON."""
+"""``{"inputs": …, "groups": …, "stratum": …}``; what ``Keys.expanded`` gives, or the same read back from JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Cause:
     """Something that somebody changed, and what has another key because of it."""
 
     name: str
-    """The chunk or system whose own input differs."""
+    """The chunk or system whose own input differs; ``stratum core`` where the listing of a stratum does."""
     differences: tuple[Difference, ...]
     followers: tuple[str, ...] = ()
     """Those that have another key only because of this and other causes, in build order."""
@@ -48,7 +48,7 @@ class Cause:
 def differences(old: Record, new: Record) -> tuple[Difference, ...]:
     """Return every input that differs between two records of one kind, in the order of their names, causes first."""
     was, now = _plain(old), _plain(new)
-    if was == now:
+    if was["inputs"] == now["inputs"]:
         return ()
     found = [
         *_own(was["inputs"], now["inputs"]),
@@ -75,20 +75,48 @@ def causes(records: Mapping[str, tuple[Record | None, Record | None]]) -> tuple[
         elif old is not new:
             known = name if old is not None else None, name if new is not None else None
             changed[name] = (Difference(input="name", old=known[0], new=known[1], cause=True),)
-    own = {name: tuple(one for one in found if _is_cause(one, changed)) for name, found in changed.items()}
-    roots: dict[str, frozenset[str]] = {}
-    followers: dict[str, list[str]] = {name: [] for name, found in own.items() if found}
-    for name, found in changed.items():
-        subjects = {one.subject for one in found if one.subject and one not in own[name]}
-        reached = [roots.get(subject, frozenset()) for subject in subjects]
-        roots[name] = frozenset().union(*reached) | ({name} if own[name] else set())
-        if found and not own[name]:
+    moved = {
+        one.subject
+        for found_of in changed.values()
+        for one in found_of
+        if one.cause and one.subject and one.input.startswith("strata.")
+    }
+    found: dict[str, dict[str, Difference]] = {}
+    followers: dict[str, list[str]] = {}
+    roots: dict[str, set[str]] = {}
+    for name, differing in changed.items():
+        roots[name] = set()
+        for one in differing:
+            if _is_cause(one, changed, moved):
+                owner, label = _owner(name, one, records[name])
+                found.setdefault(owner, {}).setdefault(label, one)
+                roots[name].add(owner)
+            else:
+                roots[name] |= roots.get(one.subject, set())
+        if name not in found:
             for root in roots[name]:
-                followers[root].append(name)
+                followers.setdefault(root, []).append(name)
     return tuple(
-        Cause(name=name, differences=own[name], followers=tuple(following))
-        for name, following in followers.items()
+        Cause(name=name, differences=tuple(own.values()), followers=tuple(followers.get(name, ())))
+        for name, own in found.items()
     )
+
+
+def _owner(
+    name: str, difference: Difference, records: tuple[Record | None, Record | None]
+) -> tuple[str, str]:
+    """Return what was changed, and a label of the change: of a stratum, where all its users show the same change."""
+    first, _, rest = difference.input.partition(".")
+    stratum, _, what = rest.partition(".")
+    if first in ("strata", "staged", "selected") and what == "order":
+        return f"stratum {stratum}", "order"
+    if first == "strata" and what:
+        return f"stratum {stratum}", what
+    if first == "strata" and rest:
+        own = {record.get("stratum", "") for record in records if record is not None}
+        if len(own) == 1:  # what the stratum build-depends on; else the chunk itself moved to another one
+            return f"stratum {own.pop()}", rest
+    return name, difference.input
 
 
 def records_between(old: Keys, new: Keys) -> dict[str, tuple[Record | None, Record | None]]:
@@ -97,7 +125,8 @@ def records_between(old: Keys, new: Keys) -> dict[str, tuple[Record | None, Reco
     What has no key in one of them is left out.
     """
     found: dict[str, tuple[Record | None, Record | None]] = {}
-    for name in dict.fromkeys((*old.chunk, *new.chunk)):
+    gone = [name for name in old.chunk if name not in new.chunk]
+    for name in (*gone, *new.chunk):
         before, after = old.chunk.get(name), new.chunk.get(name)
         if before != after and not isinstance(before, Unresolved) and not isinstance(after, Unresolved):
             found[name] = (_record(old, "chunk", name, before), _record(new, "chunk", name, after))
@@ -111,17 +140,21 @@ def _record(keys: Keys, kind: Kind, name: str, key: str | None) -> Record | None
     return None if key is None else keys.expanded(kind, name)
 
 
-def _is_cause(difference: Difference, changed: Mapping[str, tuple[Difference, ...]]) -> bool:
+def _is_cause(difference: Difference, changed: Mapping[str, tuple[Difference, ...]], moved: Set[str]) -> bool:
     """Whether a difference is a cause where the changes of all others are known.
 
     That a chunk came to a stratum or left it is no change of those who are built on the stratum when the chunk is new or
-    gone altogether, or when its own split rules or build mode say so; that a system names a source, likewise.
+    gone altogether, or when its own split rules or build mode say so; that a system names a source, likewise. ``moved``:
+    chunks that a stratum was seen to gain or lose, which explains the same in the system.
     """
     if not difference.cause or not difference.subject or difference.input.startswith("depends."):
         return difference.cause
     explained = ("sources",) if difference.input.startswith("sources.") else _MEMBERSHIP
     of_subject = changed.get(difference.subject, ())
-    return not any(one.cause and one.input.split(".", 1)[0] in explained for one in of_subject)
+    if any(one.cause and one.input.split(".", 1)[0] in explained for one in of_subject):
+        return False
+    in_system = difference.input.startswith(("selected.", "chunks."))
+    return not (in_system and difference.subject in moved)
 
 
 def _plain(record: Record) -> dict[str, Any]:

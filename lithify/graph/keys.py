@@ -88,14 +88,15 @@ class Keys:
         """Return the inputs, and beside them the names behind each group digest: what a commit keeps for ``why``.
 
         ``groups`` stands in the order of the input ``strata``; an entry is a stratum and [chunk, start of its key] of all
-        that it brings.
+        that it brings. ``stratum`` is a chunk's own.
         """
         groups: list[Value] = []
+        stratum_of_it = self.graph.chunks[name].stratum if kind == "chunk" else ""
         if kind == "chunk":
             for stratum in self.graph.chunks[name].stratum_depends:
                 members = [(member, self.chunk[member]) for member in self.order.members[stratum]]
                 groups.append([stratum, [[member, str(key)[:_SHORT]] for member, key in members]])
-        return {"inputs": self.inputs(kind, name), "groups": groups}
+        return {"inputs": self.inputs(kind, name), "groups": groups, "stratum": stratum_of_it}
 
     def staged(self, name: str) -> tuple[StagedGroup, ...]:
         """Return everything that the chunk is built on, lowest layer first."""
