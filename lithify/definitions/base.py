@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format, Severity
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.scalars import describe
-from lithify.definitions.text import Fields, place_in
+from lithify.definitions.text import Fields, place_in, quoted
 from lithify.errors import Fault, Place
 
 MAX_FAULTS = 200
@@ -138,19 +138,17 @@ class Definition(BaseModel):
         severity: Severity = "error" if cls.strict_fields else form.unknown_inner_field
         since = FIRST_FORMAT.get((kind, name), 0)
         if name in known:
-            message = (
-                f'field "{name}" of a {kind} came with format {since}; this tree is in format {form.number}'
-            )
+            message = f"field {quoted(name)} of a {kind} came with format {since}; this tree is in format {form.number}"
             hint = f"let VERSION say {since}, if the rest of the tree is in that format" if since > 8 else ""
         elif name in IGNORED.get(kind, ()) and form.number < LATEST.number:
             severity = "warning"
-            message, hint = f'field "{name}" of a {kind} is ignored', "the stratum's entry says it"
+            message, hint = f"field {quoted(name)} of a {kind} is ignored", "the stratum's entry says it"
         elif name in OBSOLETE.get(kind, ()) and form.obsolete_fields == "warning":
             severity = "warning"
-            message, hint = f'field "{name}" of a {kind} is obsolete and ignored', "leave it out"
+            message, hint = f"field {quoted(name)} of a {kind} is obsolete and ignored", "leave it out"
         else:
             readable = [one for one in known if FIRST_FORMAT.get((kind, one), 0) <= form.number]
-            message, hint = f'unknown field "{name}" in a {kind}', did_you_mean(name, readable)
+            message, hint = f"unknown field {quoted(name)} in a {kind}", did_you_mean(name, readable)
         return Fault(place=place_in(data, (name,), key=True), message=message, hint=hint, severity=severity)
 
     @classmethod

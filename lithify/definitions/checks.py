@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from lithify.definitions.architectures import ARCHITECTURES
-from lithify.definitions.base import Definition, place_of
+from lithify.definitions.base import MAX_FAULTS, Definition, place_of
 from lithify.definitions.builtin import IMPORT, MANUAL
 from lithify.definitions.formats import Format
 from lithify.definitions.model import (
@@ -24,6 +25,7 @@ from lithify.definitions.model import (
     SystemFile,
 )
 from lithify.definitions.nearest import did_you_mean
+from lithify.definitions.text import quoted
 from lithify.errors import Fault
 
 
@@ -47,16 +49,17 @@ def check_defaults(file: DefaultsFile, form: Format) -> tuple[Fault, ...]:
 
 
 def check(file: Definition, language: Language) -> tuple[Fault, ...]:
-    """Return the faults of a file that was read without a fault."""
+    """Return the faults of a file that was read without a fault, at most so many as are told apart."""
+    found: Iterator[Fault] = iter(())
     if isinstance(file, ChunkFile):
-        return tuple(_body(file, language))
-    if isinstance(file, StratumFile):
-        return tuple(_stratum(file, language))
-    if isinstance(file, SystemFile):
-        return tuple(_system(file, language))
-    if isinstance(file, ClusterFile):
-        return tuple(_cluster(file))
-    return ()
+        found = _body(file, language)
+    elif isinstance(file, StratumFile):
+        found = _stratum(file, language)
+    elif isinstance(file, SystemFile):
+        found = _system(file, language)
+    elif isinstance(file, ClusterFile):
+        found = _cluster(file)
+    return tuple(islice(found, MAX_FAULTS))
 
 
 def is_inline(entry: ChunkEntry) -> bool:
@@ -211,7 +214,7 @@ def _cluster(cluster: ClusterFile) -> Iterator[Fault]:
             if name in first:
                 yield Fault(
                     place=place_of(system, "deploy", name, key=True),
-                    message=f'deployment "{name}" stands twice in cluster {cluster.name}',
+                    message=f"deployment {quoted(name)} stands twice in cluster {cluster.name}",
                     related=((place_of(first[name], "deploy", name, key=True), "the first one"),),
                 )
             first.setdefault(name, system)

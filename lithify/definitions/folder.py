@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +21,8 @@ class FileReader(Protocol):
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
 
-    def names(self) -> Iterator[str]:
-        """Yield the names of all ``.morph`` files, below the root."""
+    def names(self) -> Iterable[str]:
+        """Return the names of all ``.morph`` files, below the root."""
 
 
 class OutsideError(OSError):

@@ -132,10 +132,9 @@ def _chunk_of(files: Files, entry: ChunkEntry) -> tuple[FoundChunk | None, Fault
     if files.language.format.chunk_files_in_repositories and files.loaded(path) is None:
         return FoundChunk(file=path, body=None), ()
     chunk, faults = find(files, entry.morph, ChunkFile, place_of(entry, "morph"))
-    if chunk is None:
+    if chunk is None or faults:
         return None, faults
     return FoundChunk(file=path, body=chunk), (
-        *faults,
         *_agreement(entry, chunk),
         *_sources_there(files, chunk),
     )

@@ -20,7 +20,7 @@ from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.reading import Contents, Duplicate, read
 from lithify.definitions.scalars import describe
 from lithify.definitions.source import SOURCE_KINDS
-from lithify.definitions.text import Fields, Items, place_in
+from lithify.definitions.text import Fields, Items, place_in, quoted
 from lithify.errors import Fault
 
 T = TypeVar("T", bound=Definition)
@@ -78,7 +78,7 @@ def _reading_faults(contents: Contents, form: Format) -> list[Fault]:
 def _duplicate(found: Duplicate, form: Format) -> Fault:
     return Fault(
         place=found.counts,
-        message=f'field "{found.key}" stands twice in one mapping; the last one counts',
+        message=f"field {quoted(found.key)} stands twice in one mapping; the last one counts",
         hint="leave one of them out",
         severity=form.duplicate_key,
         related=((found.dropped, "the first one"),),
@@ -93,7 +93,7 @@ def _model_of(root: Fields, faults: list[Fault]) -> type[File] | None:
         return KINDS[kind]
     if isinstance(kind, str):
         hint = did_you_mean(kind, KINDS) or f"a definition is a {known}"
-        place, message = place_in(root, ("kind",)), f'unknown kind "{kind}"'
+        place, message = place_in(root, ("kind",)), f"unknown kind {quoted(kind)}"
     elif "kind" in root:
         hint, place = f"a definition is a {known}", place_in(root, ("kind",))
         message = f'"kind" must be text, not {describe(kind)}'
@@ -136,10 +136,10 @@ def _explained(root: Fields, found: ErrorDetails) -> Fault:
     if kind == "union_tag_not_found":
         return _missing(root, path, "kind")
     message, hint = _words(kind, found)
-    subject = _subject(path)
     if kind == "union_tag_invalid":
         return Fault(place=place_in(root, (*path, "kind")), message=message, hint=hint)
-    return Fault(place=place_in(root, path), message=f"{subject}{message}", hint=hint)
+    joint = " " if message.split(" ", 1)[0] in ("must", "is", "has") else ": "
+    return Fault(place=place_in(root, path), message=f"{_subject(path)}{joint}{message}", hint=hint)
 
 
 def _path(root: Fields, loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -165,14 +165,14 @@ def _missing(root: Fields, path: tuple[str | int, ...], field: str) -> Fault:
 
 
 def _subject(path: tuple[str | int, ...]) -> str:
-    """Return what a message is about: ``"ref" ``, or ``item 3 of "build-depends" ``."""
+    """Return what a message is about: ``"ref"``, or ``item 3 of "build-depends"``."""
     if not path:
-        return "the file "
+        return "the file"
     last = path[-1]
     if isinstance(last, str):
-        return f'"{last}" '
+        return quoted(last)
     names = [step for step in path if isinstance(step, str)]
-    return f'item {last + 1} of "{names[-1]}" ' if names else f"item {last + 1} "
+    return f"item {last + 1} of {quoted(names[-1])}" if names else f"item {last + 1}"
 
 
 def _words(kind: str, found: ErrorDetails) -> tuple[str, str]:
@@ -193,9 +193,9 @@ def _words(kind: str, found: ErrorDetails) -> tuple[str, str]:
         return f"must be {expected}, not {describe(given)}", did_you_mean(str(given), known)
     if kind == "union_tag_invalid":
         tag = str(context["tag"])
-        return f'unknown kind of source "{tag}"', did_you_mean(tag, SOURCE_KINDS) or "one of " + ", ".join(
-            SOURCE_KINDS
-        )
+        return f"unknown kind of source {quoted(tag)}", did_you_mean(
+            tag, SOURCE_KINDS
+        ) or "one of " + ", ".join(SOURCE_KINDS)
     if kind == "too_short":
         return "must not be empty", ""
     if kind == "string_pattern_mismatch":

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from lithify.definitions.base import Definition, Reading, place_of
+from lithify.definitions.cluster import ClusterFile, ClusterSystem, Deployment
 from lithify.definitions.commands import Command
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.patterns import Pattern
@@ -48,8 +49,7 @@ from lithify.definitions.source import (
     Source,
     Submodules,
 )
-from lithify.definitions.text import Fields
-from lithify.definitions.values import FreeValue, free_value
+from lithify.definitions.text import quoted
 
 __all__ = [
     "STEPS",
@@ -94,9 +94,9 @@ Commands = List[Command] | None
 def _environment(variables: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in variables.items():
         if not name.isidentifier() or not name.isascii():
-            raise wrong(f'has "{name}", which is no name of a variable', "letters, digits and _ only")
+            raise wrong(f"has {quoted(name)}, which is no name of a variable", "letters, digits and _ only")
         if "\0" in value:
-            raise wrong(f'has a NUL character in "{name}"')
+            raise wrong(f"has a NUL character in {name}")
     return variables
 
 
@@ -105,7 +105,7 @@ def _integration(
 ) -> Mapping[str, Mapping[str, tuple[str | bytes, ...]]]:
     for name in (*artifacts, *(prefix for steps in artifacts.values() for prefix in steps)):
         if not name or "/" in name or not name.isprintable():
-            raise wrong(f'has "{name}", which cannot be part of a file name')
+            raise wrong(f"has {quoted(name)}, which cannot be part of a file name")
     return artifacts
 
 
@@ -308,64 +308,6 @@ class SystemFile(Definition):
         old = reading.format.old_architectures if reading else EMPTY
         renamed = {**data, "arch": old[arch]} if isinstance(arch, str) and arch in old else data
         return super()._arranged(renamed, reading)
-
-
-class Deployment(Definition):
-    """Where a system goes, and how it is configured. Whatever is no field of its own is a variable."""
-
-    kind_of_mapping: ClassVar[str] = "deployment"
-
-    type: Text | None = None
-    location: Text | None = None
-    upgrade_type: Text | None = None
-    upgrade_location: Text | None = None
-    partial_deploy_components: List[Text] = ()
-    values: Map[FreeValue] = EMPTY
-    """Everything else, as written."""
-
-    @classmethod
-    def field_names(cls) -> Mapping[str, str]:
-        """Return the fields that are not variables."""
-        return {name: field for name, field in super().field_names().items() if field != "values"}
-
-    @classmethod
-    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
-        """Return all fields: none is unknown."""
-        return data
-
-    @classmethod
-    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
-        """Return the own fields, and the variables below ``values``; as they are where it is made in code."""
-        if not isinstance(data, Fields):
-            return data
-        own = cls.field_names()
-        numbers = reading.format.yaml_numbers if reading else "decimal"
-        values = {name: free_value(value, numbers) for name, value in data.items() if name not in own}
-        fields = {name: value for name, value in data.items() if name in own and value is not None}
-        return {**fields, "values": values}
-
-
-class ClusterSystem(Definition):
-    """A system of a cluster, with its deployments; nested ones go into the parent's tree."""
-
-    kind_of_mapping: ClassVar[str] = "cluster system"
-
-    morph: Path
-    deploy: Map[Deployment] = EMPTY
-    deploy_defaults: Deployment = Deployment()
-    subsystems: List[ClusterSystem] = ()
-
-
-class ClusterFile(Definition):
-    """A file of kind cluster: systems, each deployed somewhere."""
-
-    kind_of_mapping: ClassVar[str] = "cluster"
-    strict_fields: ClassVar[bool] = True
-
-    name: Name
-    kind: Literal["cluster"] = "cluster"
-    description: Description = ""
-    systems: List[ClusterSystem]
 
 
 class BuildSystem(Definition):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from lithify.definitions.base import Reading
 from lithify.definitions.scalars import pattern_fault, wrong
+from lithify.definitions.text import quoted
 
 MAX_CHARACTERS = 100_000
 """Most characters of all patterns of one file: compiling more would take seconds."""
@@ -17,10 +18,10 @@ def _pattern(text: str, info: ValidationInfo) -> str:
     if isinstance(info.context, Reading):
         info.context.pattern_characters += len(text) + 10
         if info.context.pattern_characters > MAX_CHARACTERS:
+            info.context.note_misfit()
             raise wrong(f"is too long: all patterns of a file may have {MAX_CHARACTERS:,} characters")
     if fault := pattern_fault(text):
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
-        raise wrong(f'"{shown}" is no regular expression: {fault}')
+        raise wrong(f"{quoted(text)} is no regular expression: {fault}")
     return text
 
 

@@ -29,7 +29,7 @@ from yaml.events import (
 )
 from yaml.resolver import Resolver
 
-from lithify.definitions.text import LINE_END, Fields, Guess, Items, Mark, TextFile
+from lithify.definitions.text import LINE_END, Fields, Guess, Items, Mark, TextFile, quoted
 from lithify.errors import Fault, Place
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -238,8 +238,10 @@ class _Composer:
         top.key_mark = mark
 
     def _value(self, event: ScalarEvent, text: str, mark: Mark) -> Any:
-        if event.tag is None or event.tag == "!":
+        if event.tag is None:
             guess = _guess(text) if event.implicit[0] else "str"
+        elif event.tag == "!":
+            guess = "str"
         else:
             guess = event.tag.removeprefix(_PREFIX)
         if guess == "str" or guess in ("value", "merge"):
@@ -252,7 +254,9 @@ class _Composer:
             return guessed
         if guess == "binary":
             return self._binary(text, mark)
-        self._fault(mark, f'unknown tag "{event.tag}"', "definitions use !!binary, and no other tag")
+        self._fault(
+            mark, f"unknown tag {quoted(str(event.tag))}", "definitions use !!binary, and no other tag"
+        )
         return text
 
     def _binary(self, text: str, mark: Mark) -> bytes:
@@ -275,7 +279,9 @@ class _Composer:
         if self.stack and self.stack[-1].key is None and type(self.stack[-1].container) is Fields:
             raise _Stop(mark, "a field's name must be text, not a list or a mapping", "quote it")
         if event.tag not in (None, "!", f"{_PREFIX}map", f"{_PREFIX}seq"):
-            self._fault(mark, f'unknown tag "{event.tag}"', "definitions use !!binary, and no other tag")
+            self._fault(
+                mark, f"unknown tag {quoted(event.tag)}", "definitions use !!binary, and no other tag"
+            )
         is_mapping = isinstance(event, MappingStartEvent)
         container = Fields(self.file, mark) if is_mapping else Items(self.file, mark)
         if event.anchor is not None:
@@ -298,10 +304,10 @@ class _Composer:
         mark = _mark(event)
         name = event.anchor
         if name not in self.anchors:
-            raise _Stop(mark, f'unknown alias "{name}"', "an anchor &name must stand before it")
+            raise _Stop(mark, f"unknown alias {quoted(str(name))}", "an anchor &name must stand before it")
         anchored = self.anchors[name]
         if anchored is None:
-            raise _Stop(mark, f'alias "{name}" stands inside of what it names')
+            raise _Stop(mark, f"alias {quoted(name)} stands inside of what it names")
         self._counted(mark, anchored.size)
         if len(self.stack) + anchored.height > MAX_DEPTH:
             raise _Stop(mark, f"values are nested deeper than {MAX_DEPTH} levels, this alias followed")

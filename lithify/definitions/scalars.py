@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lithify.definitions.frozen import FrozenMap
-from lithify.definitions.text import Guess
+from lithify.definitions.text import Guess, quoted
 
 TEXT_SCHEMA = {"type": ["string", "number", "boolean"]}
 """JSON Schema of text: a YAML parser without a schema gives ``0.22`` as a number."""
@@ -52,7 +52,7 @@ def describe(value: object) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    return f'"{value}"' if len(str(value)) <= 40 else "text"
+    return quoted(str(value)) if len(str(value)) <= 40 else "text"
 
 
 class _FrozenMap:
@@ -88,7 +88,8 @@ def _name(text: str) -> str:
         raise wrong("must not be blank, nor begin or end with one")
     if text[0] in "-." or "/" in text or not text.isprintable():
         raise wrong(
-            f'"{text}" is no name', "a name has no slash or control character, and does not begin with - or ."
+            f"{quoted(text)} is no name",
+            "a name has no slash or control character, and does not begin with - or .",
         )
     if len(text.encode()) > 200:
         raise wrong("is longer than 200 bytes")
@@ -101,7 +102,9 @@ Name = Annotated[str, AfterValidator(_name)]
 
 def _artifact(text: str) -> str:
     if "/" in text or text in (".", "..") or not text.isprintable():
-        raise wrong(f'"{text}" is no name of an artifact', "it must not hold a slash or a control character")
+        raise wrong(
+            f"{quoted(text)} is no name of an artifact", "it must not hold a slash or a control character"
+        )
     return text
 
 
@@ -114,7 +117,7 @@ def _one_line(text: str) -> str:
     if text != text.strip() or not text.isprintable():
         raise wrong("must be one line of text without control characters")
     if text.startswith("-"):
-        raise wrong(f'"{text}" would be taken for an option', "it must not begin with -")
+        raise wrong(f"{quoted(text)} would be taken for an option", "it must not begin with -")
     return text
 
 
@@ -125,7 +128,9 @@ Ref = Annotated[str, AfterValidator(_one_line)]
 def _url(text: str) -> str:
     _one_line(text)
     if re.match(r"[A-Za-z0-9+.-]+::", text):
-        raise wrong(f'"{text}" names a program to run, not a repository', "use https, ssh, git or file URLs")
+        raise wrong(
+            f"{quoted(text)} names a program to run, not a repository", "use https, ssh, git or file URLs"
+        )
     return text
 
 
@@ -138,9 +143,11 @@ def _path(text: str) -> str:
     if not text.isprintable():
         raise wrong("must be a path without control characters")
     if text.startswith("/"):
-        raise wrong(f'"{text}" is an absolute path', "paths are relative to the root of the definitions")
+        raise wrong(
+            f"{quoted(text)} is an absolute path", "paths are relative to the root of the definitions"
+        )
     if ".." in text.split("/"):
-        raise wrong(f'"{text}" leads out of its folder', "a path must not hold ..")
+        raise wrong(f"{quoted(text)} leads out of its folder", "a path must not hold ..")
     return text
 
 

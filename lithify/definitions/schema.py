@@ -67,7 +67,7 @@ def schema(kind: str, form: Format = LATEST) -> dict[str, Any]:
     """Return the schema of files of ``kind``, a key of :data:`SCHEMAS`, in a format of the language."""
     model = SCHEMAS[kind]
     made = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
-    models = {one.__name__: one for one in _all_models(Definition)}
+    models = {one.__name__: one for one in all_models()}
     for name, part in (made.get("$defs") or {}).items():
         _refine(part, models[name], form)
     _refine(made, model, form)
@@ -75,8 +75,9 @@ def schema(kind: str, form: Format = LATEST) -> dict[str, Any]:
     return {"$schema": DIALECT, **made, "title": title}
 
 
-def _all_models(model: type[Definition]) -> list[type[Definition]]:
-    return [one for below in model.__subclasses__() for one in (below, *_all_models(below))]
+def all_models(model: type[Definition] = Definition) -> list[type[Definition]]:
+    """Return all models of the language."""
+    return [one for below in model.__subclasses__() for one in (below, *all_models(below))]
 
 
 def _refine(part: dict[str, Any], model: type[Definition], form: Format) -> None:

@@ -74,7 +74,7 @@ class GitSource(Definition):
     @model_validator(mode="after")
     def _one_of_ref_and_track(self) -> GitSource:
         if (self.ref is None) == (self.track is None):
-            raise wrong('a git source has either "ref" or "track"')
+            raise wrong('must have either "ref" or "track"')
         return self
 
 

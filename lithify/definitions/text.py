@@ -74,6 +74,12 @@ class Items(list[Any]):
         """One for each item."""
 
 
+def quoted(text: str) -> str:
+    """Return text in quotes, fit for a message: on one line, without control characters, not endless."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:61])
+    return f'"{shown}"' if len(text) <= 60 else f'"{shown[:57]}..."'
+
+
 def place_in(container: Fields | Items, path: Iterable[str | int], *, key: bool = False) -> Place:
     """Return the place of what ``path`` leads to; of its key, with ``key``, where its last element names a field.
 

@@ -27,6 +27,7 @@ from lithify.definitions.model import (
     SystemFile,
 )
 from lithify.definitions.nearest import nearest
+from lithify.definitions.text import quoted
 from lithify.definitions.version import VERSION, read_version
 from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
 
@@ -190,9 +191,9 @@ class Definitions:
         if len(anywhere) == 1:
             return anywhere[0]
         if anywhere:
-            raise LithifyError(f'"{name}" is the name of several files', hints=[", ".join(anywhere)])
+            raise LithifyError(f"{quoted(name)} is the name of several files", hints=[", ".join(anywhere)])
         hint = self.similar(path)
-        raise LithifyError(f'no definition "{name}"', hints=[hint] if hint else [])
+        raise LithifyError(f"no definition {quoted(name)}", hints=[hint] if hint else [])
 
     def _kind(self, name: str) -> str:
         loaded = self.loaded(name)
@@ -246,7 +247,7 @@ class Definitions:
         loaded = self._parsed(name, content)
         _raise(loaded.faults)
         if not isinstance(loaded.file, ChunkFile):
-            raise DefinitionErrors([Fault(place=Place(name), message=f'"{name}" is not a chunk')])
+            raise DefinitionErrors([Fault(place=Place(name), message=f"{quoted(name)} is not a chunk")])
         return loaded.file
 
 

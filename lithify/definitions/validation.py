@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lithify.definitions import links
+from lithify.definitions.base import MAX_FAULTS
 from lithify.definitions.folder import FileReader
 from lithify.definitions.tree import Definitions, load
 from lithify.errors import DefinitionErrors, Fault
@@ -28,5 +30,15 @@ def faults_of(definitions: Definitions) -> tuple[Fault, ...]:
             continue
         faults.update(dict.fromkeys(loaded.faults))
         if loaded.file is not None:
-            faults.update(dict.fromkeys(links.links_of(definitions, loaded.file)))
+            faults.update(dict.fromkeys(_bounded(links.links_of(definitions, loaded.file))))
     return tuple(sorted(faults, key=lambda fault: (fault.place, fault.message)))
+
+
+def _bounded(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Yield faults until so many errors were seen as are told apart for one file."""
+    errors = 0
+    for fault in faults:
+        yield fault
+        errors += fault.severity == "error"
+        if errors >= MAX_FAULTS:
+            return

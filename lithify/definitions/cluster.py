@@ -1,0 +1,69 @@
+"""Clusters: which systems are deployed where, and how each is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from lithify.definitions.base import Definition, Reading
+from lithify.definitions.scalars import EMPTY, Description, List, Map, Name, Path, Text
+from lithify.definitions.text import Fields
+from lithify.definitions.values import FreeValue, free_value
+
+
+class Deployment(Definition):
+    """Where a system goes, and how it is configured. Whatever is no field of its own is a variable."""
+
+    kind_of_mapping: ClassVar[str] = "deployment"
+
+    type: Text | None = None
+    location: Text | None = None
+    upgrade_type: Text | None = None
+    upgrade_location: Text | None = None
+    partial_deploy_components: List[Text] = ()
+    values: Map[FreeValue] = EMPTY
+    """Everything else, as written."""
+
+    @classmethod
+    def field_names(cls) -> Mapping[str, str]:
+        """Return the fields that are not variables."""
+        return {name: field for name, field in super().field_names().items() if field != "values"}
+
+    @classmethod
+    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
+        """Return all fields: none is unknown."""
+        return data
+
+    @classmethod
+    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+        """Return the own fields, and the variables below ``values``; as they are where it is made in code."""
+        if not isinstance(data, Fields):
+            return data
+        own = cls.field_names()
+        numbers = reading.format.yaml_numbers if reading else "decimal"
+        values = {name: free_value(value, numbers) for name, value in data.items() if name not in own}
+        fields = {name: value for name, value in data.items() if name in own and value is not None}
+        return {**fields, "values": values}
+
+
+class ClusterSystem(Definition):
+    """A system of a cluster, with its deployments; nested ones go into the parent's tree."""
+
+    kind_of_mapping: ClassVar[str] = "cluster system"
+
+    morph: Path
+    deploy: Map[Deployment] = EMPTY
+    deploy_defaults: Deployment = Deployment()
+    subsystems: List[ClusterSystem] = ()
+
+
+class ClusterFile(Definition):
+    """A file of kind cluster: systems, each deployed somewhere."""
+
+    kind_of_mapping: ClassVar[str] = "cluster"
+    strict_fields: ClassVar[bool] = True
+
+    name: Name
+    kind: Literal["cluster"] = "cluster"
+    description: Description = ""
+    systems: List[ClusterSystem]
