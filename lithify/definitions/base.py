@@ -7,7 +7,6 @@ Unknown fields are judged here, by the format that is being read, so that they a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -20,52 +19,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from lithify.definitions.context import MAX_FAULTS, Reading
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format, Severity
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.scalars import describe
 from lithify.definitions.text import Fields, place_in, quoted
 from lithify.errors import Fault, Place
 
-MAX_FAULTS = 200
-"""Most faults of one file that are told apart."""
 NOWHERE = Place("<made in code>")
 """The place of what was not read from a file."""
-
-
-class TooManyFaults(Exception):
-    """The file holds so many faults that no more are looked for."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What validation needs to know, and what it finds; one for each file."""
-
-    format: Format = LATEST
-    faults: list[Fault] = field(default_factory=list)
-    """Unknown fields: they do not stop validation."""
-    failed: list[tuple[Fields, ValidationError]] = field(default_factory=list)
-    """Mappings that could not be validated, inner ones first."""
-    misfits: int = 0
-    """Values of another type than wanted."""
-    pattern_characters: int = 0
-    """Characters of all patterns so far."""
-
-    def note(self, fault: Fault) -> None:
-        """Keep a fault that does not stop validation."""
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(fault)
-
-    def note_failure(self, data: Fields, error: ValidationError) -> None:
-        """Keep what a mapping failed with, and stop where there is no end of it."""
-        self.failed.append((data, error))
-        if len(self.failed) >= MAX_FAULTS:
-            raise TooManyFaults
-
-    def note_misfit(self) -> None:
-        """Count a value of another type than wanted, and stop where there is no end of them."""
-        self.misfits += 1
-        if self.misfits >= MAX_FAULTS:
-            raise TooManyFaults
 
 
 class Definition(BaseModel):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lithify.definitions.architectures import ARCHITECTURES
-from lithify.definitions.base import MAX_FAULTS, Definition, place_of
+from lithify.definitions.base import Definition, place_of
 from lithify.definitions.builtin import IMPORT, MANUAL
+from lithify.definitions.context import MAX_FAULTS
 from lithify.definitions.formats import Format
 from lithify.definitions.model import (
     ChunkBody,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from lithify.definitions.base import Definition, Reading
+from lithify.definitions.base import Definition
+from lithify.definitions.context import Reading
 from lithify.definitions.scalars import EMPTY, Description, List, Map, Name, Path, Text
 from lithify.definitions.text import Fields
 from lithify.definitions.values import FreeValue, free_value
@@ -17,10 +18,15 @@ class Deployment(Definition):
     kind_of_mapping: ClassVar[str] = "deployment"
 
     type: Text | None = None
+    """A built-in deployment such as ``image``, ``tar`` or ``directory``, or an extension's path without ``.write``."""
     location: Text | None = None
+    """Where it goes; what it means, the type says. A relative one is relative to the root of the definitions."""
     upgrade_type: Text | None = None
+    """The type of ``lithify upgrade``; goes with ``upgrade-location``."""
     upgrade_location: Text | None = None
+    """The location of ``lithify upgrade``."""
     partial_deploy_components: List[Text] = ()
+    """Chunk or stratum files that ``--partial`` deploys."""
     values: Map[FreeValue] = EMPTY
     """Everything else, as written."""
 
@@ -52,9 +58,13 @@ class ClusterSystem(Definition):
     kind_of_mapping: ClassVar[str] = "cluster system"
 
     morph: Path
+    """The system file."""
     deploy: Map[Deployment] = EMPTY
+    """Name → deployment."""
     deploy_defaults: Deployment = Deployment()
+    """What holds for each of the deployments that does not say it itself."""
     subsystems: List[ClusterSystem] = ()
+    """Systems whose deployments go into this one's tree, before it is configured."""
 
 
 class ClusterFile(Definition):
@@ -64,6 +74,10 @@ class ClusterFile(Definition):
     strict_fields: ClassVar[bool] = True
 
     name: Name
+    """The name of the cluster."""
     kind: Literal["cluster"] = "cluster"
+    """``cluster``."""
     description: Description = ""
+    """For people."""
     systems: List[ClusterSystem]
+    """The systems, each with its deployments."""

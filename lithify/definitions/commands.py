@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from lithify.definitions.base import Reading
+from lithify.definitions.context import Reading
 from lithify.definitions.scalars import TEXT_SCHEMA, describe, wrong
 
 

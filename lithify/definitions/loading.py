@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lithify.definitions.base import MAX_FAULTS, Definition, Reading, TooManyFaults
+from lithify.definitions.base import Definition
+from lithify.definitions.context import MAX_FAULTS, Reading, TooManyFaults
 from lithify.definitions.formats import Format
 from lithify.definitions.model import ChunkFile, ClusterFile, DefaultsFile, StratumFile, SystemFile
 from lithify.definitions.nearest import did_you_mean
@@ -124,7 +125,7 @@ def _validated(model: type[T], root: Fields, form: Format, faults: list[Fault]) 
 
 
 def _more(root: Fields) -> Fault:
-    return Fault(place=place_in(root, ()), message="the file holds more faults, which are not told apart")
+    return Fault(place=place_in(root, ()), message="the file holds too many faults to tell all of them")
 
 
 def _explained(root: Fields, found: ErrorDetails) -> Fault:

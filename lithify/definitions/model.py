@@ -9,36 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 
-from lithify.definitions.base import Definition, Reading, place_of
+from lithify.definitions.base import Definition, place_of
+from lithify.definitions.chunk import STEPS, ChunkBody, ChunkFile, Device, Product, ResourceNeeds
 from lithify.definitions.cluster import ClusterFile, ClusterSystem, Deployment
 from lithify.definitions.commands import Command
+from lithify.definitions.context import Reading
 from lithify.definitions.frozen import FrozenMap
-from lithify.definitions.patterns import Pattern
 from lithify.definitions.scalars import (
     EMPTY,
-    ArtifactName,
-    Count,
     Description,
-    Duration,
     Flag,
-    InstalledPath,
     List,
     Map,
-    Mode,
     Name,
     NonEmptyList,
     Path,
     Ref,
-    Size,
     Text,
     Url,
     describe,
     wrong,
 )
 from lithify.definitions.source import (
-    AnySource,
     ArchiveSource,
     DebianBinaries,
     DebianSourcePackage,
@@ -49,7 +43,6 @@ from lithify.definitions.source import (
     Source,
     Submodules,
 )
-from lithify.definitions.text import quoted
 
 __all__ = [
     "STEPS",
@@ -80,127 +73,6 @@ __all__ = [
     "place_of",
 ]
 
-STEPS = tuple(
-    f"{hook}{step}"
-    for step in ("configure", "build", "test", "install", "strip")
-    for hook in ("pre-", "", "post-")
-)
-"""The fifteen steps of a chunk, in the order in which they run."""
-
-Commands = List[Command] | None
-"""Commands of a step; None: those of the build system."""
-
-
-def _environment(variables: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in variables.items():
-        if not name.isidentifier() or not name.isascii():
-            raise wrong(f"has {quoted(name)}, which is no name of a variable", "letters, digits and _ only")
-        if "\0" in value:
-            raise wrong(f"has a NUL character in {name}")
-    return variables
-
-
-def _integration(
-    artifacts: Mapping[str, Mapping[str, tuple[str | bytes, ...]]],
-) -> Mapping[str, Mapping[str, tuple[str | bytes, ...]]]:
-    for name in (*artifacts, *(prefix for steps in artifacts.values() for prefix in steps)):
-        if not name or "/" in name or not name.isprintable():
-            raise wrong(f"has {quoted(name)}, which cannot be part of a file name")
-    return artifacts
-
-
-class Product(Definition):
-    """A split rule: what matches one of ``include`` belongs to ``artifact``."""
-
-    kind_of_mapping: ClassVar[str] = "split rule"
-    strict_fields: ClassVar[bool] = True
-
-    artifact: ArtifactName
-    """The whole name in ``products``, a suffix such as ``-libs`` in ``DEFAULTS``."""
-    include: List[Pattern]
-
-
-class Device(Definition):
-    """A device node that a chunk installs."""
-
-    kind_of_mapping: ClassVar[str] = "device"
-
-    type: Literal["c", "b"]
-    filename: InstalledPath
-    permissions: Mode
-    major: Count
-    minor: Count
-    uid: Count = 0
-    gid: Count = 0
-
-
-class ResourceNeeds(Definition):
-    """What the scheduler reckons with; in no key."""
-
-    kind_of_mapping: ClassVar[str] = "resources"
-
-    memory: Size | None = None
-    """Bytes."""
-    jobs: Count | None = None
-
-
-class ChunkBody(Definition):
-    """How a chunk is built: the content of a chunk file, or of an entry of a stratum in format 9."""
-
-    description: Description = ""
-    build_system: Name | None = None
-    sources: List[AnySource] = ()
-
-    pre_configure_commands: Commands = None
-    configure_commands: Commands = None
-    post_configure_commands: Commands = None
-    pre_build_commands: Commands = None
-    build_commands: Commands = None
-    post_build_commands: Commands = None
-    pre_test_commands: Commands = None
-    test_commands: Commands = None
-    post_test_commands: Commands = None
-    pre_install_commands: Commands = None
-    install_commands: Commands = None
-    post_install_commands: Commands = None
-    pre_strip_commands: Commands = None
-    strip_commands: Commands = None
-    post_strip_commands: Commands = None
-
-    max_jobs: Count | None = None
-    products: List[Product] = ()
-    system_integration: Annotated[Map[Map[List[Command]]], AfterValidator(_integration)] = EMPTY
-    """Chunk artifact → prefix that orders → commands."""
-    devices: List[Device] = ()
-
-    environment: Annotated[Map[str], AfterValidator(_environment)] = EMPTY
-    compiler_cache: Flag = False
-    keep_git: Flag = False
-    resources: ResourceNeeds = ResourceNeeds()
-    timeout: Duration | None = None
-    """Seconds that a step may take."""
-    licence: Text | None = None
-    """SPDX expression."""
-    purl: Text | None = None
-    cpe: Text | None = None
-    homepage: Text | None = None
-
-    @property
-    def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
-        """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
-        given = ((step, getattr(self, f"{step.replace('-', '_')}_commands")) for step in STEPS)
-        return FrozenMap({step: commands for step, commands in given if commands is not None})
-
-
-class ChunkFile(ChunkBody):
-    """A file of kind chunk."""
-
-    kind_of_mapping: ClassVar[str] = "chunk"
-    strict_fields: ClassVar[bool] = True
-
-    name: Name
-    kind: Literal["chunk"] = "chunk"
-
 
 class ChunkEntry(ChunkBody):
     """A chunk of a stratum."""
@@ -208,14 +80,19 @@ class ChunkEntry(ChunkBody):
     kind_of_mapping: ClassVar[str] = "chunk entry"
 
     name: Name
+    """The name of the chunk: one chunk of a system has it."""
     repo: Url | None = None
+    """A git repository: a URL, or ``alias:path``."""
     ref: Ref | None = None
+    """A commit; or a branch or tag, which is resolved when a build starts, with a warning."""
     morph: Path | None = None
     """The chunk file."""
     build_depends: List[Name] | None = None
     """Names of chunks of the same stratum; None: nothing was said."""
     build_mode: Literal["staging", "bootstrap", "test"] = "staging"
+    """``staging``: in a sandbox of what it depends on; ``bootstrap``: with the host's tools, and never part of a system."""
     prefix: Text = "/usr"
+    """``PREFIX`` of its build; ``PREFIX/bin`` is on the ``PATH`` of what depends on it."""
     artifacts: Map[Name] = EMPTY
     """Chunk artifact → stratum artifact."""
     unpetrify_ref: Description = ""
@@ -230,6 +107,7 @@ class StratumReference(Definition):
     kind_of_mapping: ClassVar[str] = "stratum reference"
 
     morph: Path
+    """The stratum file."""
 
 
 class StratumFile(Definition):
@@ -239,11 +117,15 @@ class StratumFile(Definition):
     strict_fields: ClassVar[bool] = True
 
     name: Name
+    """The name of the stratum."""
     kind: Literal["stratum"] = "stratum"
+    """``stratum``."""
     description: Description = ""
+    """For people."""
     build_depends: List[StratumReference] | None = None
     """None: nothing was said, as a stratum that begins with bootstrap chunks does."""
     chunks: List[ChunkEntry]
+    """Its chunks; later ones win where files overlap."""
     products: List[Product] = ()
     """Stratum artifact ← patterns of chunk artifacts."""
 
@@ -254,7 +136,9 @@ class StratumSelection(Definition):
     kind_of_mapping: ClassVar[str] = "stratum selection"
 
     morph: Path
+    """The stratum file."""
     name: Name | None = None
+    """The name of the stratum; checked, where it is given."""
     artifacts: List[Name] | None = None
     """The stratum's artifacts that are wanted; None: all."""
 
@@ -290,16 +174,23 @@ class SystemFile(Definition):
     strict_fields: ClassVar[bool] = True
 
     name: Name
+    """The name of the system."""
     kind: Literal["system"] = "system"
+    """``system``."""
     description: Description = ""
+    """For people."""
     arch: Name
+    """Morph's name of an architecture, such as ``x86_64``."""
     strata: NonEmptyList[StratumSelection]
+    """What it is made of; later ones win where files overlap."""
     configuration_extensions: List[Text] = ()
     """Paths without ``.configure``, run in order when the system is deployed."""
     overlaps: Overlaps = (("**", "warn"),)
     """(path pattern, what a file there means that differs in two artifacts); the first pattern that matches counts."""
     os_release: Map[str] = EMPTY
+    """Fields of ``/etc/os-release``."""
     classic_os_release: Flag = False
+    """Whether ``/etc/os-release`` is the one that morph wrote."""
 
     @classmethod
     def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
@@ -317,9 +208,13 @@ class BuildSystem(Definition):
     strict_fields: ClassVar[bool] = True
 
     configure_commands: List[Command] = ()
+    """Commands of the step ``configure``."""
     build_commands: List[Command] = ()
+    """Commands of the step ``build``."""
     install_commands: List[Command] = ()
+    """Commands of the step ``install``."""
     strip_commands: List[Command] = ()
+    """Commands of the step ``strip``."""
 
     @property
     def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
@@ -341,7 +236,9 @@ class SplitRules(Definition):
     strict_fields: ClassVar[bool] = True
 
     chunk: List[Product] = ()
+    """Rules for chunks; ``artifact`` is a suffix of the chunk's name."""
     stratum: List[Product] = ()
+    """Rules for strata; ``artifact`` is a suffix of the stratum's name."""
 
 
 class DefaultsFile(Definition):
@@ -351,4 +248,6 @@ class DefaultsFile(Definition):
     strict_fields: ClassVar[bool] = True
 
     build_systems: Map[BuildSystem] = EMPTY
+    """Name → commands."""
     split_rules: SplitRules | None = None
+    """Rules that hold where no ``products`` say otherwise."""

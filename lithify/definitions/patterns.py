@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
-from lithify.definitions.base import Reading
+from lithify.definitions.context import Reading
 from lithify.definitions.scalars import pattern_fault, wrong
 from lithify.definitions.text import quoted
 

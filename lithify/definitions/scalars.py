@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -19,10 +19,12 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PlainValidator,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from lithify.definitions.context import Reading
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.text import Guess, quoted
 
@@ -71,6 +73,20 @@ EMPTY: Mapping[str, Any] = FrozenMap()
 """The default of an optional mapping."""
 
 
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    """Return a validator that also counts how often it fails, so that a file of nothing but faults ends soon."""
+
+    def validate(text: str, info: ValidationInfo) -> str:
+        try:
+            return check(text)
+        except PydanticCustomError:
+            if isinstance(info.context, Reading):
+                info.context.note_misfit()
+            raise
+
+    return AfterValidator(validate)
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise wrong("must not be blank")
@@ -79,7 +95,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_not_blank)]
+Text = Annotated[str, _checked(_not_blank)]
 """Text that says something."""
 
 
@@ -96,7 +112,7 @@ def _name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, _checked(_name)]
 """The name of a chunk, stratum, system, cluster or artifact: it becomes part of file names."""
 
 
@@ -108,7 +124,7 @@ def _artifact(text: str) -> str:
     return text
 
 
-ArtifactName = Annotated[str, AfterValidator(_artifact)]
+ArtifactName = Annotated[str, _checked(_artifact)]
 """The name of an artifact, or the suffix of one."""
 
 
@@ -121,7 +137,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-Ref = Annotated[str, AfterValidator(_one_line)]
+Ref = Annotated[str, _checked(_one_line)]
 """A git ref, or a commit."""
 
 
@@ -134,7 +150,7 @@ def _url(text: str) -> str:
     return text
 
 
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, _checked(_url)]
 """A URL, or ``alias:path``."""
 
 
@@ -151,7 +167,7 @@ def _path(text: str) -> str:
     return text
 
 
-Path = Annotated[str, AfterValidator(_path)]
+Path = Annotated[str, _checked(_path)]
 """A relative path that stays below where it starts."""
 
 
@@ -160,10 +176,10 @@ def _installed(text: str) -> str:
     return text
 
 
-InstalledPath = Annotated[str, AfterValidator(_installed)]
+InstalledPath = Annotated[str, _checked(_installed)]
 """A path in a system; the leading slash may be left out."""
 
-SubFolder = Annotated[str, AfterValidator(lambda text: text and _path(text))]
+SubFolder = Annotated[str, _checked(lambda text: text and _path(text))]
 """A relative path, or "" for the folder itself."""
 
 

@@ -21,7 +21,7 @@ from lithify.definitions.architectures import ARCHITECTURES
 from lithify.definitions.base import Definition
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format
 from lithify.definitions.loading import KINDS
-from lithify.definitions.model import DefaultsFile, Deployment
+from lithify.definitions.model import STEPS, DefaultsFile, Deployment
 from lithify.definitions.scalars import TEXT_SCHEMA
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -132,6 +132,10 @@ def field_documentation(model: type[Definition]) -> Mapping[str, str]:
                 continue
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 found[field.target.id] = plain(str(below.value.value))
+    for step in STEPS:
+        attribute = f"{step.replace('-', '_')}_commands"
+        if attribute in model.model_fields:
+            found.setdefault(attribute, f"Commands of the step {step}; left out: those of the build system.")
     return found
 
 

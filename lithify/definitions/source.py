@@ -31,6 +31,7 @@ class Submodule(Definition):
     kind_of_mapping: ClassVar[str] = "submodule"
 
     url: Url
+    """A URL, or ``alias:path``."""
 
 
 class _Pairs:
@@ -62,6 +63,7 @@ class GitSource(Definition):
     kind_of_mapping: ClassVar[str] = "git source"
 
     kind: Literal["git"] = "git"
+    """``git``."""
     url: Url
     """A URL, or ``alias:path``."""
     ref: Ref | None = None
@@ -69,7 +71,9 @@ class GitSource(Definition):
     track: Ref | None = None
     """A branch, or a pattern of tags, whose newest commit ``lithify lock --update`` pins."""
     submodules: Submodules = ()
+    """Name → ``url``, in place of what ``.gitmodules`` says; of nested submodules too."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
     @model_validator(mode="after")
     def _one_of_ref_and_track(self) -> GitSource:
@@ -84,10 +88,13 @@ class ArchiveSource(Definition):
     kind_of_mapping: ClassVar[str] = "archive source"
 
     kind: Literal["archive"] = "archive"
+    """``archive``."""
     url: Url
+    """Where it is; a mirror may be set by the user."""
     strip: Count = 1
     """How many leading folders are taken off."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 class DebianSourcePackage(Definition):
@@ -96,11 +103,15 @@ class DebianSourcePackage(Definition):
     kind_of_mapping: ClassVar[str] = "debian-source source"
 
     kind: Literal["debian-source"] = "debian-source"
+    """``debian-source``."""
     package: PackageName
+    """The name of the source package."""
     suite: Suite
+    """Such as ``bookworm``, or ``bookworm-backports``."""
     patches: Flag = True
     """Whether ``debian/patches`` are applied."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 class DebianBinaries(Definition):
@@ -109,16 +120,21 @@ class DebianBinaries(Definition):
     kind_of_mapping: ClassVar[str] = "debian source"
 
     kind: Literal["debian"] = "debian"
+    """``debian``."""
     packages: NonEmptyList[PackageName]
+    """Names of binary packages."""
     suite: Suite
+    """Such as ``bookworm``, or ``bookworm-backports``."""
     arch: Name | None = None
     """Debian's name of the architecture; that of the system, where it is not given."""
     dependencies: Flag = True
     """Whether what they depend on is taken too, as apt solves it."""
     recommends: Flag = False
+    """Whether what they recommend is taken too."""
     exclude: List[PackageName] = ()
     """Packages that are left out, though something depends on them."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 class PypiSource(Definition):
@@ -127,9 +143,13 @@ class PypiSource(Definition):
     kind_of_mapping: ClassVar[str] = "pypi source"
 
     kind: Literal["pypi"] = "pypi"
+    """``pypi``."""
     project: Name
+    """The name of the project."""
     version: Text
+    """Such as ``1.10``."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 class LocalSource(Definition):
@@ -138,8 +158,11 @@ class LocalSource(Definition):
     kind_of_mapping: ClassVar[str] = "local source"
 
     kind: Literal["local"] = "local"
+    """``local``."""
     path: Path
+    """Relative to the root of the definitions."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 class PatchSource(Definition):
@@ -148,11 +171,13 @@ class PatchSource(Definition):
     kind_of_mapping: ClassVar[str] = "patch source"
 
     kind: Literal["patch"] = "patch"
+    """``patch``."""
     path: Path
     """A patch, or a folder: in the order of its file ``series``, else of the names."""
     strip: Count = 1
     """``patch -p``."""
     into: SubFolder = ""
+    """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
 Source = (

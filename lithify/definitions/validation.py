@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lithify.definitions import links
-from lithify.definitions.base import MAX_FAULTS
+from lithify.definitions.context import MAX_FAULTS
 from lithify.definitions.folder import FileReader
 from lithify.definitions.tree import Definitions, load
 from lithify.errors import DefinitionErrors, Fault

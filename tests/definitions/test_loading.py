@@ -296,7 +296,7 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
 def test_a_great_many_faults_are_cut_off() -> None:
     loaded = load_file("x", b"name: x\nkind: stratum\nchunks: [" + b"{}," * 5000 + b"]\n", FORMATS[9])
     assert 200 <= len(loaded.faults) <= 202
-    assert loaded.faults[-1].message == "the file holds more faults, which are not told apart"
+    assert loaded.faults[-1].message == "the file holds too many faults to tell all of them"
 
 
 @pytest.mark.parametrize(("number", "severity"), [(0, "warning"), (8, "warning"), (9, "error")])
