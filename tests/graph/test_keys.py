@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lithify.definitions.builtin import MODERN
 from lithify.errors import Place, Unpinned
+from lithify.graph.canonical import canonical
 from lithify.graph.inputs import recipe
 from lithify.graph.keys import Keys, Unresolved, build_key, definition_keys
 from lithify.graph.model import (
@@ -409,6 +410,34 @@ DOES_NOT_COUNT: Mapping[str, object] = {
     "faults": (),
 }
 PLAIN = Chunk(name="a", stratum="s", file="a.morph", place=Place("s.morph"), arch="x86_64")
+
+
+words = st.sampled_from(["", "a", "b", "ab", "/usr", "1"])
+lists = st.lists(words, max_size=2).map(tuple)
+recipes = st.builds(
+    dataclasses.replace,
+    st.just(PLAIN),
+    name=st.sampled_from(["a", "b"]),
+    build_mode=st.sampled_from(["staging", "bootstrap", "test"]),
+    prefix=words,
+    build_system=st.sampled_from(["manual", "import"]),
+    commands=st.dictionaries(st.sampled_from(["build", "install"]), lists).map(
+        lambda d: tuple(sorted(d.items()))
+    ),
+    environment=st.dictionaries(st.sampled_from(["A", "B"]), words).map(lambda d: tuple(sorted(d.items()))),
+    max_jobs=st.sampled_from([None, 1, 2]),
+    split_rules=st.lists(st.builds(SplitRule, artifact=words, include=lists), max_size=2).map(tuple),
+    integration=st.lists(
+        st.builds(Integration, artifact=words, prefix=words, commands=lists), max_size=2
+    ).map(tuple),
+    keep_git=st.booleans(),
+    compiler_cache=st.booleans(),
+)
+
+
+@given(recipes, recipes)
+def test_equal_recipes_are_equal_chunks(one: Chunk, other: Chunk) -> None:
+    assert (canonical(recipe(one, ())) == canonical(recipe(other, ()))) == (one == other)
 
 
 def test_every_field_of_a_chunk_is_known_to_count_or_not() -> None:
