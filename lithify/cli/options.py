@@ -3,76 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lithify.config import SETTING_NAMES, is_flag
+from lithify.cli.registry import find_entry
+from lithify.config import MORPH_FLAGS, MORPH_ONLY, SETTING_NAMES, is_flag, setting_name
 from lithify.errors import UsageError
 
 _SHORT = {"-j": "jobs", "-v": "verbose", "-q": "quiet", "-d": "debug"}
+_COMMANDS_OWN = frozenset({"output", "upgrade", "check-license", "repo", "ref", "help", "help-all"})
+"""Keys of morph's files that are options of single commands here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Split:
     """A command line, divided."""
 
-    rest: tuple[str, ...]
+    rest: list[str] = field(default_factory=list)
     """The command and its own arguments."""
-    settings: dict[str, list[str]]
-    config_files: tuple[str, ...] = ()
+    settings: dict[str, list[str]] = field(default_factory=dict)
+    config_files: list[str] = field(default_factory=list)
     no_default_configs: bool = False
     directory: str = ""
+    help: bool = False
     version: bool = False
+
+    def set(self, name: str, value: str) -> None:
+        """Note a setting; a list is given again for each item."""
+        self.settings.setdefault(name, []).append(value)
 
 
 def split_arguments(arguments: Sequence[str]) -> Split:
-    """Return the settings of a command line and what is left; what follows ``--`` is left alone.
+    """Return the settings of a command line and what is left.
 
-    Raises :class:`UsageError` where an option lacks its value.
+    What follows ``--`` is left alone, and what follows a command that hands its arguments on. Raises :class:`UsageError`
+    where an option lacks its value.
     """
-    rest: list[str] = []
-    settings: dict[str, list[str]] = {}
-    configs: list[str] = []
-    no_defaults, version, directory = False, False, ""
+    split = Split()
     waiting = list(arguments)
     while waiting:
         argument = waiting.pop(0)
         if argument == "--":
-            rest += [argument, *waiting]
+            split.rest += [argument, *waiting]
             break
-        name, equals, value = argument.partition("=")
-        key = _SHORT.get(name) or (name[2:] if name.startswith("--") else "")
-        if name.startswith("-j") and name[2:].isdigit():
-            settings.setdefault("jobs", []).append(name[2:])
-        elif argument == "--version" and not rest:
-            version = True
-        elif argument == "--no-default-configs":
-            no_defaults = True
-        elif name in ("-C", "--config"):
-            value = value if equals else _value(argument, waiting)
-            if name == "-C":
-                directory = value
-            else:
-                configs.append(value)
-        elif key in SETTING_NAMES and not (rest and key == "partial"):
-            if is_flag(key):
-                settings.setdefault(key, []).append(value if equals else "yes")
-            else:
-                settings.setdefault(key, []).append(value if equals else _value(argument, waiting))
-        elif key.startswith("no-") and key[3:] in SETTING_NAMES and is_flag(key[3:]):
-            settings.setdefault(key[3:], []).append("no")
+        if _taken(split, argument, waiting):
+            continue
+        split.rest.append(argument)
+        if len(split.rest) == 1 and (entry := find_entry(argument)) is not None and entry.hands_on:
+            split.rest += waiting
+            break
+    return split
+
+
+def _taken(split: Split, argument: str, waiting: list[str]) -> bool:
+    """Note an argument that is not the command's, with its value; return whether it was one."""
+    name, equals, value = argument.partition("=")
+    key = setting_name(_SHORT.get(name) or (name[2:] if name.startswith("--") else ""))
+    given = value if equals else None
+    if argument == "--version" and not split.rest:
+        split.version = True
+    elif argument in ("--help", "-h"):
+        split.help = True
+    elif argument == "--no-default-configs":
+        split.no_default_configs = True
+    elif name in ("-C", "--config"):
+        text = _value(name, given, waiting)
+        if name == "-C":
+            split.directory = f"{split.directory}/{text}" if split.directory and not text.startswith("/") else text
         else:
-            rest.append(argument)
-    return Split(
-        rest=tuple(rest),
-        settings=settings,
-        config_files=tuple(configs),
-        no_default_configs=no_defaults,
-        directory=directory,
-        version=version,
-    )
+            split.config_files.append(text)
+    elif name.startswith("-j") and name[2:].isdigit():
+        split.set("jobs", name[2:])
+    elif key in SETTING_NAMES:
+        split.set(key, given or "yes" if is_flag(key) else _value(name, given, waiting))
+    elif key.startswith("no-") and is_flag(key[3:]):
+        split.set(key[3:], "no")
+    elif key in MORPH_FLAGS or (key.startswith("no-") and key[3:] in MORPH_FLAGS):
+        pass
+    elif key in MORPH_ONLY and key not in _COMMANDS_OWN:
+        _value(name, given, waiting)
+    else:
+        return False
+    return True
 
 
-def _value(option: str, waiting: list[str]) -> str:
+def _value(option: str, given: str | None, waiting: list[str]) -> str:
+    if given is not None:
+        return given
     if not waiting:
         raise UsageError(f"{option} needs a value")
     return waiting.pop(0)

@@ -18,6 +18,10 @@ class CommandEntry:
     panel: str
     aliases: tuple[str, ...] = ()
     """morph's spellings."""
+    hands_on: bool = False
+    """What follows it is another program's: no setting is looked for there."""
+    prints_a_value: bool = False
+    """Its result is one value that scripts take: nothing is said on stderr while it succeeds."""
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -40,4 +44,42 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[2],
         summary="pin what is not pinned yet, or move pins to the newest",
     ),
+    CommandEntry(
+        name="show", module="show", panel=PANELS[1], summary="each chunk: key, cached or not, and why not"
+    ),
+    CommandEntry(
+        name="why", module="why", panel=PANELS[1], summary="which inputs differ from the last build"
+    ),
+    CommandEntry(
+        name="log",
+        module="log",
+        panel=PANELS[1],
+        summary="the log of a chunk's last build",
+        aliases=("show-build-log",),
+    ),
+    CommandEntry(
+        name="list-artifacts",
+        module="list_artifacts",
+        panel=PANELS[1],
+        summary="artifacts of systems, or of the store",
+    ),
+    CommandEntry(name="list-files", module="list_files", panel=PANELS[1], summary="the paths in an artifact"),
+    CommandEntry(
+        name="checkout",
+        module="checkout",
+        panel=PANELS[1],
+        summary="take a tree out of the store, as folder or tar",
+    ),
+    CommandEntry(
+        name="doctor",
+        module="doctor",
+        panel=PANELS[3],
+        summary="what this machine can do, and what mends the rest",
+    ),
+    CommandEntry(name="help", module="help", panel=PANELS[3], summary="help over all commands, or of one"),
 )
+
+
+def find_entry(name: str) -> CommandEntry | None:
+    """Return a command by its name or morph's spelling of it."""
+    return next((entry for entry in COMMANDS if name == entry.name or name in entry.aliases), None)

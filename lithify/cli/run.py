@@ -11,6 +11,7 @@ from lithify.cli.plain import PlainReader
 from lithify.definitions.tree import find_root
 from lithify.events import Report
 from lithify.schedule.session import Session, open_session
+from lithify.store.reading import Repository
 
 
 @contextmanager
@@ -27,8 +28,13 @@ def reading_events(invocation: Invocation) -> Iterator[Report]:
 @contextmanager
 def opened(invocation: Invocation, report: Report) -> Iterator[Session]:
     """Yield a session on the definitions around the folder where the command was started."""
-    session = open_session(find_root(invocation.cwd), invocation.settings, report)
+    session = open_session(find_root(invocation.cwd), invocation.settings, report, invocation.environment)
     try:
         yield session
     finally:
         session.facts.close()
+
+
+def stored_only(invocation: Invocation) -> Repository:
+    """Return the local store, for reading."""
+    return Repository(invocation.settings.cachedir.absolute() / "ostree")

@@ -63,8 +63,8 @@ def is_unchanged(order: Order) -> bool:
     return noted.get("inputs") == inputs_digest(order) and noted.get("state") == _state(info)
 
 
-def carry_out(order: Order, works: Works) -> Literal["made", "unchanged"]:
-    """Write a deployment unless it is there already; whole or not at all.
+def carry_out(order: Order, works: Works, *, noted: bool = True) -> Literal["made", "unchanged"]:
+    """Write a deployment unless it is there already; whole or not at all. ``noted``: leave a note beside it.
 
     Raises :class:`DeployError` where the location is taken by a folder that no deployment made.
     """
@@ -81,7 +81,8 @@ def carry_out(order: Order, works: Works) -> Literal["made", "unchanged"]:
         if order.location.is_dir() and not order.location.is_symlink():
             remove_tree(order.location)
         os.replace(aside, order.location)
-        _write_note(order)
+        if noted:
+            _write_note(order)
     except OSError as error:
         raise host_error_of(error, order.location) from error
     finally:

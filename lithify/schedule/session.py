@@ -39,7 +39,7 @@ from lithify.schedule.realising import Undertaking, known, realise_system, renew
 from lithify.schedule.run import Policy, run_plan, selected_chunks
 from lithify.sources.kinds import SourceContext
 from lithify.sources.lock import LOCK_NAME, Lock, read_lock
-from lithify.sources.pins import resolve_pins
+from lithify.sources.pins import refuse_unpinned, resolve_pins
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
 from lithify.staging.namespace import enter
@@ -63,6 +63,8 @@ class Session:
     repository: Repository
     report: Report
     interrupt: threading.Event
+    caller_environment: Mapping[str, str]
+    """For git alone, which runs as the user configured it: credentials, proxies, ssh."""
 
     def sources(self) -> SourceContext:
         """Return what source kinds need; nothing can be unpacked with it before a workshop is open."""
@@ -76,6 +78,7 @@ class Session:
             aliases=settings.pull_aliases(),
             report=self.report,
             no_git_update=settings.no_git_update,
+            git_environment=self.caller_environment,
         )
 
 
@@ -105,7 +108,9 @@ class BuildResult:
     outcome: Outcome
 
 
-def open_session(root: Path, settings: Settings, report: Report) -> Session:
+def open_session(
+    root: Path, settings: Settings, report: Report, caller_environment: Mapping[str, str]
+) -> Session:
     """Return a session on the definitions at ``root``; reads ``VERSION``, ``DEFAULTS`` and the lock file."""
     cache = CacheFolder(settings.cachedir.absolute())
     return Session(
@@ -117,14 +122,14 @@ def open_session(root: Path, settings: Settings, report: Report) -> Session:
         repository=Repository(cache.ostree),
         report=report,
         interrupt=threading.Event(),
+        caller_environment=caller_environment,
     )
 
 
 def resolve_system(session: Session, system: str) -> Resolved:
     """Return a system's graph, pins and keys; what no pin is known of is ``unresolved`` in the keys."""
     graph = resolve(session.definitions, system)
-    declared = {source: name for name, chunk in graph.chunks.items() for source in chunk.sources}
-    pins = resolve_pins(declared, session.lock, session.sources(), graph.format)
+    pins = resolve_pins(declared_in(graph), session.lock, session.sources(), graph.format)
     return Resolved(graph=graph, pins=pins, keys=definition_keys(graph, pins))
 
 
@@ -183,6 +188,7 @@ def build_system(
     A system that is there already costs reading its definitions and one ref: no program is started, no namespace entered.
     """
     resolved = resolve_system(session, system)
+    _refuse_unpinned(resolved)
     if components:
         return _build_components(session, resolved, components, policy)
     graph = resolved.graph
@@ -201,6 +207,16 @@ def build_system(
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
     return BuildResult(resolved=resolved, system=built, chunks=chunks, lines=lines, outcome=outcome)
+
+
+def _refuse_unpinned(resolved: Resolved) -> None:
+    declared = declared_in(resolved.graph)
+    refuse_unpinned(declared, resolved.pins)
+
+
+def declared_in(graph: SystemGraph) -> dict[Source, str]:
+    """Return every source of a graph with the chunk that declares it."""
+    return {source: name for name, chunk in graph.chunks.items() for source in chunk.sources}
 
 
 def find_built(session: Session, system: str) -> tuple[Resolved, BuiltSystem | None]:

@@ -1,0 +1,76 @@
+"""``lithify checkout``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lithify.build.workshop import bench
+from lithify.cli.list_files import content_of
+from lithify.cli.naming import named_artifact, named_system
+from lithify.cli.run import opened, reading_events
+from lithify.deploy.deployment import carry_out, check_order
+from lithify.deploy.order import Order, Works
+from lithify.errors import LithifyError, UsageError
+from lithify.schedule.realising import known
+from lithify.schedule.session import find_built, open_workshop
+
+
+def command(
+    ctx: typer.Context,
+    what: Annotated[
+        str, typer.Argument(metavar="ARTIFACT|SYSTEM", help="an artifact's key, or a system that is built")
+    ],
+    destination: Annotated[str, typer.Argument(help="the folder or tar file to make")],
+    tar: Annotated[bool, typer.Option("--tar", help="make a tar file")] = False,
+    owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
+) -> None:
+    """Take a tree out of the store, as a folder or as a tar file.
+
+    \b
+    Examples:
+      lithify checkout systems/demo.morph /tmp/demo
+      lithify checkout 3f9a01c2 /tmp/zlib --owner me
+      lithify checkout demo demo.tar --tar
+    """
+    target = ctx.obj.cwd / destination
+    if os.path.lexists(target):
+        raise UsageError(f"{destination} is there already", hints=["name a place that does not exist"])
+    if owner not in ("", "me"):
+        raise UsageError(f"--owner {owner}: it is `me`, or left out")
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        named = named_artifact(what)
+        if named is None:
+            resolved, built = find_built(session, named_system(ctx.obj, session, what).graph.system.file)
+            if built is None:
+                raise LithifyError(f"{what} is not built yet", hints=[f"lithify build {what}"])
+            content, name, key = built.content, built.name, str(known(resolved.keys.system))
+        else:
+            content, name, key = content_of(session.repository, named), named.key[:8], named.key
+        order = Order(
+            name=name,
+            type="tar" if tar else "directory",
+            location=target,
+            values={"owner": owner} if owner and not tar else {},
+            system=name,
+            content=content,
+            commit="",
+            definition_key=key,
+        )
+        check_order(order)
+        if not tar and not owner and os.geteuid() != 0:
+            sys.stderr.write(
+                f"note: the files of {destination} belong to subordinate ids; to remove it:\n"
+                f"  unshare --user --map-auto --map-root-user rm -rf {destination}\n"
+            )
+        workshop = open_workshop(session, None)
+        with bench(workshop, "checkout") as own:
+            carry_out(
+                order,
+                Works(repository=workshop.store.reading, scratch=own.scratch, report=report),
+                noted=False,
+            )
+    sys.stdout.write(f"{target}\n")

@@ -1,0 +1,86 @@
+"""``lithify log``, and morph's ``show-build-log``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lithify.build.metadata import last_ref
+from lithify.cli.naming import named_chunk
+from lithify.cli.run import opened, reading_events
+from lithify.errors import LithifyError
+from lithify.schedule.realising import known
+from lithify.schedule.session import Resolved, Session
+
+POLL_SECONDS = 0.2
+
+
+def command(
+    ctx: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="[SYSTEM] CHUNK", help="the chunk")],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as a running build writes")] = False,
+    path_only: Annotated[bool, typer.Option("--path", help="print where the log is")] = False,
+) -> None:
+    """Print the log of a chunk's last build, failed or not.
+
+    \b
+    Examples:
+      lithify log zlib
+      lithify log systems/demo.morph dropbear
+      lithify log busybox -f
+    """
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        named = named_chunk(ctx.obj, session, words)
+        path = log_of(session, named.resolved, named.name)
+    if path_only:
+        sys.stdout.write(f"{path}\n")
+        return
+    with path.open("rb") as log:
+        shutil.copyfileobj(log, sys.stdout.buffer)
+        sys.stdout.flush()
+        while follow and _is_running(session, path):
+            shutil.copyfileobj(log, sys.stdout.buffer)
+            sys.stdout.flush()
+            time.sleep(POLL_SECONDS)
+        shutil.copyfileobj(log, sys.stdout.buffer)
+
+
+def log_of(session: Session, resolved: Resolved, name: str) -> Path:
+    """Return the log of a chunk as it is defined now, else that of its last build; raises :class:`LithifyError`."""
+    candidates = [session.cache.logs / f"{known(resolved.keys.chunk[name])}.log"]
+    last = session.repository.ref(last_ref("chunk", name, resolved.graph.system.arch))
+    if last is not None:
+        metadata = session.repository.commit(last).metadata
+        candidates.append(session.cache.logs / f"{metadata['definition-key']}.log")
+        if "content-from" in metadata:
+            earlier = session.repository.commit(metadata["content-from"]).metadata
+            candidates.append(session.cache.logs / f"{earlier['definition-key']}.log")
+    for path in candidates:
+        if path.exists():
+            return path
+    raise LithifyError(
+        f"there is no log of {name}", hints=[f"lithify build {resolved.graph.system.file} {name}"]
+    )
+
+
+def _is_running(session: Session, path: Path) -> bool:
+    """Return whether a process holds the lock of the key whose log this is."""
+    lock = session.cache.locks / f"d-{path.stem}"
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

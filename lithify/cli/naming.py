@@ -1,0 +1,107 @@
+"""What a user's names mean: systems, chunks and artifacts, each with the nearest known names where there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lithify.cli.app import Invocation
+from lithify.errors import LithifyError, UsageError
+from lithify.schedule.session import Resolved, Session, nearest, resolve_system
+from lithify.store.reading import Repository
+
+_ARTIFACT = re.compile(r"(?P<key>[0-9a-f]{8,64})(?:\.(?P<kind>chunk|stratum|system)\.(?P<name>.+))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedChunk:
+    """A chunk that a user named, in a system that has it."""
+
+    resolved: Resolved
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedArtifact:
+    """An artifact by its key: ``KEY`` or ``KEY.kind.name``; the key's first eight digits or more do."""
+
+    key: str
+    kind: str
+    name: str
+
+
+def system_files(session: Session) -> list[str]:
+    """Return the files of all systems of the definitions."""
+    definitions = session.definitions
+    loaded = ((name, definitions.loaded(name)) for name in definitions.all_files())
+    return [
+        name
+        for name, file in loaded
+        if file is not None and file.file is not None and file.file.kind == "system"
+    ]
+
+
+def named_system(invocation: Invocation, session: Session, name: str) -> Resolved:
+    """Return the system that a user means, resolved."""
+    return resolve_system(session, session.definitions.locate(name, kind="system", cwd=invocation.cwd))
+
+
+def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) -> NamedChunk:
+    """Return the chunk of ``[SYSTEM] CHUNK``; without a system, the name must mean the same in all that have it.
+
+    Raises :class:`LithifyError` with the list where it does not, or with the nearest names where there is none.
+    """
+    if len(words) > 2:
+        raise UsageError(f"too many arguments: {' '.join(words)}", hints=["[SYSTEM] CHUNK"])
+    if len(words) == 2:
+        resolved = named_system(invocation, session, words[0])
+        name = words[1].removesuffix(".morph")
+        if name not in resolved.graph.chunks:
+            system = resolved.graph.system.name
+            raise LithifyError(f"{system} has no chunk {name}", hints=nearest(name, [*resolved.graph.chunks]))
+        return NamedChunk(resolved=resolved, name=name)
+    name = words[0].removesuffix(".morph")
+    everything: dict[str, None] = {}
+    found: dict[str, Resolved] = {}
+    for file in system_files(session):
+        resolved = resolve_system(session, file)
+        everything.update(dict.fromkeys(resolved.graph.chunks))
+        if name in resolved.graph.chunks:
+            found.setdefault(str(resolved.keys.chunk[name]), resolved)
+    if not found:
+        raise LithifyError(f"no system has a chunk {name}", hints=nearest(name, [*everything]))
+    if len(found) > 1:
+        systems = [resolved.graph.system.file for resolved in found.values()]
+        raise LithifyError(
+            f"{name} is another chunk in each of: {', '.join(systems)}", hints=["name the system before it"]
+        )
+    return NamedChunk(resolved=next(iter(found.values())), name=name)
+
+
+def named_artifact(text: str) -> NamedArtifact | None:
+    """Return an artifact given by key, or None where the text is no key."""
+    match = _ARTIFACT.fullmatch(text)
+    if match is None:
+        return None
+    return NamedArtifact(key=match["key"], kind=match["kind"] or "", name=match["name"] or "")
+
+
+def commit_of(repository: Repository, artifact: NamedArtifact) -> str:
+    """Return the commit of an artifact of the local store; raises :class:`LithifyError` where it is not there."""
+    if len(artifact.key) == 64:
+        commit = repository.ref(f"d/{artifact.key}")
+        found = [] if commit is None else [commit]
+    else:
+        refs = repository.refs("d")
+        found = sorted({commit for name, commit in refs.items() if name[2:].startswith(artifact.key)})
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise LithifyError(
+            f"{artifact.key} is the beginning of {len(found)} keys", hints=["give more digits"]
+        )
+    raise LithifyError(
+        f"no artifact {artifact.key} is in the local store",
+        hints=["`lithify list-artifacts --cached` lists what is"],
+    )
