@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.definitions.reading import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Contents, read
@@ -191,6 +191,7 @@ _data = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_keys, _data, min_size=1, max_size=5), st.booleans())
 def test_what_is_read_is_what_pyyaml_reads(data: dict[str, Any], flow: bool) -> None:
     text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True, sort_keys=False)
@@ -199,11 +200,13 @@ def test_what_is_read_is_what_pyyaml_reads(data: dict[str, Any], flow: bool) -> 
     assert plain(contents.root) == yaml.load(text, Loader=yaml.CSafeLoader)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_values_or_faults(content: bytes) -> None:
     _sound(read("f", content))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab01:-[]{},&*!|>'\"#%@ \n\t?<~", max_size=60))
 def test_any_text_of_special_characters_gives_values_or_faults(text: str) -> None:
     _sound(read("f", text.encode()))
