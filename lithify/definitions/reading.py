@@ -377,6 +377,9 @@ def _syntax(error: yaml.MarkedYAMLError, file: TextFile) -> _Stop:
     at = error.problem_mark or error.context_mark
     mark = (at.line, at.column) if at else (0, 0)
     problem = str(error.problem or error.context or "is no YAML")
+    if "maximum nesting depth" in problem:
+        # Newer versions of libyaml look ahead over brackets, and have a limit of their own.
+        return _Stop(mark, f"values are nested deeper than {MAX_DEPTH} levels")
     message = f"{problem} {error.context}" if error.problem and error.context else problem
     hint = ""
     if file.place(mark).source_line[mark[1] : mark[1] + 1] == "\t":
