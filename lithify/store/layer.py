@@ -59,6 +59,12 @@ class KnownLayers:
             self._others.update(layer.files, layer.symlinks)
             self._layers[layer.digest] = layer
 
+    def forget(self, digest: str) -> None:
+        """Look at a layer again on its next use: it is no longer there, or no longer what it was."""
+        with self._lock:
+            self._layers.pop(ContentDigest(digest), None)
+            self._stacks.clear()
+
     def meet(self, layers: Iterable[Layer]) -> bool:
         """Return whether a folder of one of ``layers`` is at the path of something else in another."""
         stack = list(layers)

@@ -80,12 +80,16 @@ class Repository:
         return text
 
     def refs(self, prefix: str = "") -> dict[str, str]:
-        """Return the refs below ``prefix`` (``d`` for ``d/…``), sorted by name, with what :meth:`ref` says of each."""
+        """Return the refs below ``prefix`` (``d`` for ``d/…``), sorted by name, with what :meth:`ref` says of each.
+
+        The last part of a ref's name may not begin with ``tmp.``.
+        """
         top = self.path / "refs" / "heads"
         names = sorted(
             os.path.relpath(os.path.join(folder, name), top)
             for folder, _, names in os.walk(top / prefix)
             for name in names
+            if not is_temporary(name)
         )
         return {name: commit for name in names if (commit := self.ref(name)) is not None}
 
@@ -146,17 +150,20 @@ class Repository:
         """Return whether an object is there by name; nothing is read."""
         return os.path.lexists(self._path(checksum, kind))
 
+    def forget(self) -> None:
+        """Read every folder again on its next use: objects were removed."""
+        self._dirtrees.clear()
+        self._dirmetas.clear()
+
     def subtree(self, tree: Tree, path: str) -> Tree:
         """Return the folder at ``path`` in a tree; raises :class:`KeyError` where there is none. Symlinks are not followed."""
         for part in path.split("/"):
-            tree = next(
-                (
-                    Tree(dirtree, dirmeta)
-                    for name, dirtree, dirmeta in self.dirtree(tree.dirtree).dirs
-                    if name == part
-                ),
-                None,
-            ) or _missing(path)
+            folders = {
+                name: Tree(dirtree, dirmeta) for name, dirtree, dirmeta in self.dirtree(tree.dirtree).dirs
+            }
+            if part not in folders:
+                raise KeyError(path)
+            tree = folders[part]
         return tree
 
     def has_path(self, tree: Tree, path: str) -> bool:
@@ -198,8 +205,9 @@ class Repository:
         return next((path for place in self._places[1:] if os.path.lexists(path := f"{place}/{name}")), first)
 
 
-def _missing(path: str) -> Tree:
-    raise KeyError(path)
+def is_temporary(name: str) -> bool:
+    """Return whether a file among the refs is one that libostree was writing when it was killed, and no ref."""
+    return name.startswith(("tmp.", "."))
 
 
 def _read(path: str) -> bytes:

@@ -51,8 +51,7 @@ def commit_rich(folder: str) -> list[str]:
     """Commit a tree with every kind of owner, mode and attribute; return what identifies it."""
     top = Path(folder)
     store = Store(open_cache(top / "cache"), min_free=1 << 20)
-    place = make_folder(top / "inst", RICH)
-    (place / "ping").write_bytes(b"x")
+    place = make_folder(store.cache.staging / "inst", {**RICH, "ping": File(b"x", 0o755)})
     subprocess.run(["setcap", "cap_net_raw+ep", str(place / "ping")], check=True)
     manifest = manifest_of([Device(path="dev/null", type="c", mode=0o666, major=1, minor=3)])
     with store.transaction() as transaction:
