@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lithify.definitions.model import StratumSelection, place_of
@@ -26,19 +26,14 @@ def select(
     listed: Sequence[tuple[StratumSelection, str]],
     strata: Mapping[str, Stratum],
     chunks: Mapping[str, Chunk],
-) -> tuple[Selection, list[Fault]]:
-    """Return what a system with these selections takes; an artifact that its stratum does not make is a fault."""
-    faults: list[Fault] = []
+) -> Selection:
+    """Return what a system with these selections takes; artifacts that a stratum does not make are left out."""
     selected: dict[tuple[str, str], SelectedArtifact] = {}
     stratum_artifacts: list[tuple[str, str]] = []
     for selection, name in listed:
         stratum = strata[name]
-        known = [artifact.name for artifact in stratum.artifacts]
-        wanted = known if selection.artifacts is None else selection.artifacts
-        for index, artifact in enumerate(wanted):
-            if artifact not in known:
-                faults.append(_unknown_artifact(selection, index, artifact, stratum))
-        taken = [artifact for artifact in stratum.artifacts if artifact.name in wanted]
+        wanted = selection.artifacts
+        taken = [artifact for artifact in stratum.artifacts if wanted is None or artifact.name in wanted]
         stratum_artifacts += [(name, artifact.name) for artifact in taken]
         owner = {member: artifact.name for artifact in taken for member in artifact.members}
         for chunk in stratum.chunks:
@@ -48,17 +43,20 @@ def select(
                         stratum=name, stratum_artifact=owner[chunk, part], chunk=chunk, artifact=part
                     )
                     selected.setdefault((chunk, part), item)
-    return Selection(selected=tuple(selected.values()), stratum_artifacts=tuple(stratum_artifacts)), faults
+    return Selection(selected=tuple(selected.values()), stratum_artifacts=tuple(stratum_artifacts))
 
 
-def _unknown_artifact(selection: StratumSelection, index: int, artifact: str, stratum: Stratum) -> Fault:
+def unknown_artifacts(selection: StratumSelection, stratum: Stratum) -> Iterator[Fault]:
+    """Yield a fault for each artifact that a system selects of a stratum which does not make it."""
     known = [one.name for one in stratum.artifacts]
-    return Fault(
-        place=place_of(selection, "artifacts", index),
-        message=f'no split rule of stratum "{stratum.name}" makes the artifact "{artifact}"',
-        hint=did_you_mean(artifact, known) or f"it has {', '.join(known)}",
-        related=((stratum.place, "the stratum"),),
-    )
+    for index, artifact in enumerate(selection.artifacts or ()):
+        if artifact not in known:
+            yield Fault(
+                place=place_of(selection, "artifacts", index),
+                message=f'no split rule of stratum "{stratum.name}" makes the artifact "{artifact}"',
+                hint=did_you_mean(artifact, known) or f"it has {', '.join(known)}",
+                related=((stratum.place, "the stratum"),),
+            )
 
 
 def needed_chunks(graph: SystemGraph) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,48 +27,71 @@ class LoadedStrata:
 
 def load_strata(definitions: Definitions, system: SystemFile) -> tuple[LoadedStrata | None, list[Fault]]:
     """Return the strata of a system, or None and what is wrong with them."""
-    faults: list[Fault] = []
-    files: dict[str, StratumFile] = {}
-    references: dict[str, dict[str, StratumReference]] = {}
+    found = _Found(definitions)
     listed: list[tuple[StratumSelection, str]] = []
-    todo: list[StratumFile] = []
-
-    def take(
-        found: tuple[StratumFile | None, tuple[Fault, ...]], by: StratumSelection | StratumReference
-    ) -> str | None:
-        """Note a stratum that something names, and return its name."""
-        stratum, own_faults = found
-        faults.extend(own_faults)
-        if stratum is None:
-            return None
-        known = files.setdefault(stratum.name, stratum)
-        if known is stratum:
-            if stratum.name not in references:
-                references[stratum.name] = {}
-                todo.append(stratum)
-        else:
-            faults.append(_two_of_one_name(known, stratum, by))
-        return stratum.name
-
     for selection in system.strata:
-        name = take(selected_stratum(definitions, selection), selection)
+        name = found.take(selected_stratum(definitions, selection), selection)
         if name is not None:
             listed.append((selection, name))
-    while todo:
-        stratum = todo.pop()
-        for reference in stratum.build_depends or ():
-            name = take(referenced_stratum(definitions, reference, stratum), reference)
-            if name is not None:
-                references[stratum.name].setdefault(name, reference)
-    faults += _cycle_faults(references)
-    if any(fault.severity == "error" for fault in faults):
-        return None, faults
-    order = in_order([name for _, name in listed], references.__getitem__)
+    found.follow()
+    if any(fault.severity == "error" for fault in found.faults):
+        return None, found.faults
+    order = in_order([name for _, name in listed], found.references.__getitem__)
     return LoadedStrata(
-        files={name: files[name] for name in order},
-        build_depends={name: tuple(references[name]) for name in order},
+        files={name: found.files[name] for name in order},
+        build_depends={name: tuple(found.references[name]) for name in order},
         listed=tuple(listed),
-    ), faults
+    ), found.faults
+
+
+def faults_below(definitions: Definitions, stratum: StratumFile) -> list[Fault]:
+    """Return what is wrong with the strata that a stratum build-depends on, cycles among them."""
+    found = _Found(definitions)
+    found.add(stratum)
+    found.follow()
+    return found.faults
+
+
+class _Found:
+    """The strata that were come to so far, by name, and what is wrong with them."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+        self._todo: list[StratumFile] = []
+        self.files: dict[str, StratumFile] = {}
+        self.references: dict[str, dict[str, StratumReference]] = {}
+        """Stratum → stratum that it build-depends on → where it says so first."""
+        self.faults: list[Fault] = []
+
+    def add(self, stratum: StratumFile) -> None:
+        self.files[stratum.name] = stratum
+        self.references[stratum.name] = {}
+        self._todo.append(stratum)
+
+    def take(
+        self, found: tuple[StratumFile | None, tuple[Fault, ...]], by: StratumSelection | StratumReference
+    ) -> str | None:
+        """Note a stratum that something names, and return its name."""
+        stratum, faults = found
+        self.faults.extend(faults)
+        if stratum is None:
+            return None
+        known = self.files.get(stratum.name)
+        if known is None:
+            self.add(stratum)
+        elif known is not stratum:
+            self.faults.append(_two_of_one_name(known, stratum, by))
+        return stratum.name
+
+    def follow(self) -> None:
+        """Take all that is below what was taken, and look for cycles."""
+        while self._todo:
+            stratum = self._todo.pop()
+            for reference in stratum.build_depends or ():
+                name = self.take(referenced_stratum(self._definitions, reference, stratum), reference)
+                if name is not None:
+                    self.references[stratum.name].setdefault(name, reference)
+        self.faults += _cycle_faults(self.references)
 
 
 def _two_of_one_name(
@@ -85,23 +108,26 @@ def _two_of_one_name(
 def _cycle_faults(references: Mapping[str, Mapping[str, StratumReference]]) -> list[Fault]:
     faults = []
     for cycle in cycles(list(references), references.__getitem__):
-        ring = (*cycle.names, cycle.names[0])
-        steps = [
-            (place_of(references[before][after], "morph"), f"{before} build-depends on {after}")
-            for before, after in pairwise(ring)
-        ]
-        faults.append(ring_fault("strata", cycle.names, steps))
+        steps = {
+            before: (place_of(references[before][after], "morph"), f"{before} build-depends on {after}")
+            for before, after in pairwise((*cycle.names, cycle.names[0]))
+        }
+        faults.append(ring_fault("strata", steps))
     return faults
 
 
-def ring_fault(what: str, names: Sequence[str], steps: Sequence[tuple[Place, str]]) -> Fault:
-    """Return the fault that shows a cycle, with the place of each of its steps."""
-    shown = " → ".join((*names, names[0]))
+def ring_fault(what: str, steps: Mapping[str, tuple[Place, str]]) -> Fault:
+    """Return the fault that shows a cycle; ``steps``: each name of it in order, with the place of the next step.
+
+    Wherever the cycle was come upon, it is shown from the first of its names.
+    """
+    names = list(steps)
+    first = names.index(min(names))
+    ring = [*names[first:], *names[:first]]
+    shown = " → ".join((*ring, ring[0]))
     return Fault(
-        place=steps[0][0],
-        message=f"{what} depend on each other: {shown}"
-        if len(names) > 1
-        else f"{names[0]} depends on itself",
+        place=steps[ring[0]][0],
+        message=f"{what} depend on each other: {shown}" if len(ring) > 1 else f"{ring[0]} depends on itself",
         hint="one of these dependencies has to go",
-        related=tuple(steps),
+        related=tuple(steps[name] for name in ring),
     )

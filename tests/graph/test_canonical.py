@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.graph.canonical import Value, canonical, digest
@@ -27,16 +27,19 @@ def typed(value: object) -> object:
     return (type(value).__name__, value)
 
 
+@settings(deadline=None)
 @given(values, values)
 def test_bytes_are_equal_exactly_when_the_values_are(one: Value, other: Value) -> None:
     assert (canonical(one) == canonical(other)) == (typed(one) == typed(other))
 
 
+@settings(deadline=None)
 @given(values)
 def test_it_is_json_in_ascii(value: Value) -> None:
     json.loads(canonical(value).decode("ascii"))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_order_of_a_mapping_never_matters(data: st.DataObject) -> None:
     mapping = data.draw(st.dictionaries(st.text(), values))

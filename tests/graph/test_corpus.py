@@ -16,6 +16,7 @@ from lithify.graph.keys import Unresolved, definition_keys
 from lithify.graph.picture import dot_text, graph_data
 from lithify.graph.pins import declared_pins
 from lithify.graph.resolve import resolve
+from lithify.graph.validation import faults_of
 from lithify.process import run
 
 TREES = ("v0", "v3", "v8")
@@ -136,3 +137,42 @@ def test_what_is_pinned_by_a_commit_has_its_key_without_any_source(
     assert len(resolved) == known
     assert len(set(resolved.values())) == known
     assert isinstance(keys.system, Unresolved) == (version != "v8")
+
+
+ERRORS = {
+    "v0": """
+        chef-system-x86_64-container.morph:20 no split rule of stratum "core" makes the artifact "core-openssl"
+        strata/bsp-x86_both-tools.morph:14 chunk "syslinux" is defined differently
+        strata/bsp-x86_both-tools.morph:14 chunk "syslinux" is defined differently
+        strata/multimedia-gstreamer.morph:9 chunk "orc" is defined differently
+        strata/tools.morph:87 chunk "ipmitool" is defined differently
+        strata/xorg-util-macros-common.morph:6 chunk "xorg-util-macros" is defined differently
+        """,
+    "v3": """
+        strata/bsp-x86_both-tools.morph:13 chunk "syslinux" is defined differently
+        strata/bsp-x86_both-tools.morph:13 chunk "syslinux" is defined differently
+        strata/build-essential.morph:396 no file "strata/build-essential/libfaketime.morph"
+        strata/multimedia-gstreamer.morph:9 chunk "orc" is defined differently
+        strata/tools.morph:55 chunk "device-tree-compiler" is defined differently
+        strata/tools.morph:69 chunk "ipmitool" is defined differently
+        systems/chef-system-x86_64-container.morph:20 no split rule of stratum "core" makes the artifact "core-openssl"
+        """,
+    "v8": """
+        clusters/genivi-demo-platform-x86_32-deploy.morph:18 no file "systems/initramfs-x86_32.morph"
+        strata/foundation.morph:99 chunk "openssh" is defined differently
+        strata/foundation.morph:111 chunk "rsync" is defined differently
+        strata/go-docker.morph:19 chunk "iptables" has no build-system defined, and no chunk .morph
+        strata/multimedia-gstreamer.morph:11 chunk "orc" is defined differently
+        strata/tools.morph:52 chunk "ipmitool" is defined differently
+        systems/chef-system-x86_64-container.morph:20 no split rule of stratum "core" makes the artifact "core-openssl"
+        """,
+}
+
+
+@pytest.mark.parametrize("version", TREES)
+def test_validation_lists_the_real_faults_and_nothing_else(tree: Tree, version: str) -> None:
+    errors = [fault for fault in faults_of(tree(version)) if fault.severity == "error"]
+    found = [f"{fault.place.file}:{fault.place.line} {fault.message}" for fault in errors]
+    expected = [line.strip() for line in ERRORS[version].strip().splitlines()]
+    assert len(found) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found

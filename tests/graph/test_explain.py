@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.graph.canonical import canonical
@@ -216,6 +216,7 @@ FIELDS: Mapping[str, tuple[str, object]] = {
 }
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(CHUNKS), st.sets(st.sampled_from(sorted(FIELDS)), min_size=1), max_size=5)
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.definitions.builtin import MODERN
@@ -214,6 +214,7 @@ def _shuffled(data: st.DataObject, value: Any) -> Any:
     return [_shuffled(data, item) for item in value] if isinstance(value, list) else value
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_the_order_of_mappings_never_matters(data: st.DataObject) -> None:
     definitions = demo_files()
@@ -435,6 +436,7 @@ recipes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(recipes, recipes)
 def test_equal_recipes_are_equal_chunks(one: Chunk, other: Chunk) -> None:
     assert (canonical(recipe(one, ())) == canonical(recipe(other, ()))) == (one == other)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.graph.order import Cycle, cycles, in_order
@@ -13,6 +13,7 @@ relations = st.dictionaries(
 ).map(lambda relation: {name: relation.get(name, []) for name in "abcdefgh"})
 
 
+@settings(deadline=None)
 @given(relations)
 def test_it_is_an_order_or_a_cycle(relation: dict[str, list[str]]) -> None:
     try:

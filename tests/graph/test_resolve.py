@@ -293,8 +293,8 @@ def test_a_cycle_of_strata_is_shown_as_the_cycle() -> None:
     ]
     assert faults_of(files(system("b"), *strata)) == [
         (
-            "strata/b.morph:4:10 strata depend on each other: b → c → a → b; strata/b.morph:4:10 b build-depends on c; "
-            "strata/c.morph:4:10 c build-depends on a; strata/a.morph:4:10 a build-depends on b"
+            "strata/a.morph:4:10 strata depend on each other: a → b → c → a; strata/a.morph:4:10 a build-depends on b; "
+            "strata/b.morph:4:10 b build-depends on c; strata/c.morph:4:10 c build-depends on a"
         )
     ]
 

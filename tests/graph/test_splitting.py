@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.graph.model import SplitRule, StratumArtifact
@@ -70,6 +70,7 @@ def test_patterns_with_groups_of_their_own_keep_their_meaning() -> None:
 patterns = st.lists(st.sampled_from([".*", "a", "b|c", "(a|b)*c", r"\.so", "[^/]*/x", ""]), max_size=3)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text("abcx/.", min_size=1), unique=True, max_size=20),
     st.lists(st.tuples(st.sampled_from("pqrs"), patterns), max_size=4),

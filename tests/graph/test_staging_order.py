@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.graph.keys import definition_keys
@@ -128,6 +128,7 @@ def trees(draw: st.DrawFn) -> SystemGraph:
     return graph_of(*strata)
 
 
+@settings(max_examples=100, deadline=None)
 @given(trees(), trees())
 def test_equal_definition_keys_mean_equal_layers(one: SystemGraph, other: SystemGraph) -> None:
     keys = [
@@ -142,6 +143,7 @@ def test_equal_definition_keys_mean_equal_layers(one: SystemGraph, other: System
             assert flat[0] == flat[1]
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees())
 def test_everything_below_is_staged_in_an_order_that_stands(graph: SystemGraph) -> None:
     order = staging_order(graph)
