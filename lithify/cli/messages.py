@@ -20,14 +20,16 @@ class Messages:
         self.quiet = False
         self.log: TextIO | None = None
         self._waiting: list[str] = []
+        self._configured = False
 
     def configure(self, *, quiet: bool, log: TextIO | None) -> None:
         """Take over what the settings say; what was only to be logged until now is logged."""
         self.quiet = quiet
         self.log = log
-        for text in self._waiting:
+        self._configured = True
+        waiting, self._waiting = self._waiting, []
+        for text in waiting if log is not None else ():
             self.note(text)
-        self._waiting.clear()
 
     def error(self, text: str) -> None:
         """Say what went wrong, whatever the settings say."""
@@ -45,7 +47,7 @@ class Messages:
         if self.log is not None:
             self.log.write(text.rstrip("\n") + "\n")
             self.log.flush()
-        else:
+        elif not self._configured:
             self._waiting.append(text)
 
     def _write(self, text: str) -> None:
@@ -61,5 +63,7 @@ def _painted(match: re.Match[str]) -> str:
 def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Return whether colour is wanted there: a terminal that has some, and no ``NO_COLOR``."""
     return (
-        stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "dumb") not in ("dumb", "")
+        stream.isatty()
+        and not environment.get("NO_COLOR")
+        and environment.get("TERM", "dumb") not in ("dumb", "")
     )
