@@ -7,7 +7,7 @@ the definitions. Manual: ``docs/reference/settings.md``.
 from __future__ import annotations
 
 import configparser
-import os
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,6 +16,7 @@ from typing import Any
 
 from lithify.errors import UsageError
 
+DEFAULT_TROVE_HOST = "git.baserock.org"
 SECTION = "config"
 MORPH_FILES = ("/etc/morph.conf", "/etc/morph/*.conf", "~/.morph.conf", "~/.config/morph/*.conf")
 LITHIFY_FILES = ("/etc/lithify.conf", "/etc/lithify/*.conf", "~/.config/lithify/*.conf")
@@ -23,7 +24,6 @@ LITHIFY_FILES = ("/etc/lithify.conf", "/etc/lithify/*.conf", "~/.config/lithify/
 MORPH_ONLY = frozenset(
     {
         "build-log-on-stdout",
-        "cache-server",
         "git-resolve-cache-server",
         "tarball-server",
         "no-ccache",
@@ -58,12 +58,22 @@ MORPH_ONLY = frozenset(
         "dump-memory-profile",
         "memory-dump-interval",
         "metadata-dir",
-        "trove-prefix",
+        "repo",
+        "ref",
+        "help",
+        "help-all",
     }
 )
 """Keys that morph knew and lithify has no use for: accepted, and nothing is said."""
+MORPH_FLAGS = frozenset({"build-log-on-stdout", "no-ccache", "no-distcc", "push-build-branches"})
+"""Those of them that are booleans, whose option has no value."""
+_OLD_NAMES = {"trove-prefix": "trove-id", "cache-server": "artifact-cache-server"}
+"""morph's other names of a setting; where both are given, the setting's own name counts."""
+_SHORT_NAMES = {"v": "verbose", "q": "quiet", "d": "debug"}
 
 _SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 _STANDARD_ALIASES = (
@@ -88,12 +98,12 @@ class Settings:
     """The same for tempdir."""
     repo_alias: tuple[str, ...] = _STANDARD_ALIASES
     """``ALIAS=PULL#PUSH``; ``%s`` is replaced by the path, without it the path is appended."""
-    trove_host: str = ""
-    """Host of the ``baserock:`` and ``upstream:`` aliases."""
+    trove_host: str = DEFAULT_TROVE_HOST
+    """Host of the ``baserock:`` and ``upstream:`` aliases; empty is none."""
     trove_id: tuple[str, ...] = ()
     """More aliases on the Trove: ``NAME`` or ``NAME=PATH#PULLPROTOCOL#PUSHPROTOCOL``."""
     artifact_cache_server: str = ""
-    """Where to look for artifacts."""
+    """Where to look for artifacts; where only ``trove-host`` is given, port 8080 of it."""
     no_git_update: bool = False
     """Never ask git servers for anything."""
     max_jobs: int = 0
@@ -101,7 +111,7 @@ class Settings:
     local_changes: str = "include"
     """``include`` or ``ignore``."""
     build_ref_prefix: str = "baserock/builds"
-    """Accepted for morph's sake."""
+    """Accepted for morph's sake; with a ``trove-id``, the first one's ``/builds``."""
     anchor_ref_format: str = "refs/heads/{trove_id}/anchors/{name}/{commit_sha1}"
     """Where ``anchor`` pushes."""
     partial: bool = False
@@ -172,9 +182,15 @@ _BOOLEANS = frozenset({"no-git-update", "partial", "fsync", "verbose", "quiet", 
 _SIZES = frozenset(
     {"cachedir-min-space", "tempdir-min-space", "memory-limit", "log-limit", "cachedir-max-size"}
 )
-_COUNTS = frozenset({"max-jobs", "jobs", "gc-keep"})
+_NO_LIMIT = frozenset({"memory-limit", "cachedir-max-size"})
+"""Sizes of which 0 is no limit."""
+_COUNTS = frozenset({"max-jobs", "jobs"})
+_DURATIONS = frozenset({"timeout", "gc-keep"})
 _PATHS = frozenset({"cachedir", "tempdir"})
-_CHOICES = {"local-changes": ("include", "ignore")}
+_CHOICES = {
+    "local-changes": ("include", "ignore"),
+    "staging-method": ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy"),
+}
 
 
 def is_flag(name: str) -> bool:
@@ -201,6 +217,11 @@ def read_file(text: str, origin: str) -> Layer:
     return Layer(origin=origin, values={name.replace("_", "-"): value for name, value in values.items()})
 
 
+def setting_name(key: str) -> str:
+    """Return the setting that a key of a file or an option means; the key itself where it means none."""
+    return _SHORT_NAMES.get(key) or _OLD_NAMES.get(key) or key
+
+
 def read_environment(environment: Mapping[str, str]) -> Layer:
     """Return the settings of ``LITHIFY_KEY`` variables that name one."""
     values = {
@@ -211,25 +232,45 @@ def read_environment(environment: Mapping[str, str]) -> Layer:
     return Layer(origin="environment", values=values)
 
 
-def settings_of(layers: Sequence[Layer], *, defaults: Settings) -> tuple[Settings, tuple[str, ...]]:
+def settings_of(
+    layers: Sequence[Layer], *, defaults: Settings, home: str = ""
+) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings of all layers over the defaults, and warnings about keys that nobody knows.
 
-    Raises :class:`UsageError` for a value that its setting cannot have.
+    ``home`` is what ``~`` in a folder's name stands for. Raises :class:`UsageError` for a value that its setting cannot have.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     warnings: list[str] = []
     for layer in layers:
-        for name, text in layer.values.items():
+        for key, text in sorted(layer.values.items(), key=lambda item: item[0] in SETTING_NAMES):
+            name = setting_name(key)
             if name in MORPH_ONLY:
                 continue
             if name not in SETTING_NAMES:
-                warnings.append(f"{layer.origin}: unknown setting {name}")
+                warnings.append(f"{layer.origin}: unknown setting {key}{_suggestion(key)}")
                 continue
-            values[name.replace("-", "_")] = _parsed(name, text, layer.origin)
+            values[name.replace("-", "_")] = _parsed(name, text, layer.origin, home)
             origins[name] = layer.origin
+    _follow_trove(values, origins)
     settings = {item.name: getattr(defaults, item.name) for item in fields(Settings)}
     return Settings(**{**settings, **values, "origins": origins}), tuple(warnings)
+
+
+def _suggestion(key: str) -> str:
+    close = difflib.get_close_matches(key, SETTING_NAMES, n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _follow_trove(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Fill in what morph made of the Trove where nothing else is said. The default Trove is never asked for artifacts."""
+    if values.get("trove_host") and "artifact_cache_server" not in values:
+        values["artifact_cache_server"] = f"http://{values['trove_host']}:8080/"
+        origins["artifact-cache-server"] = "trove-host"
+    if values.get("trove_id") and "build_ref_prefix" not in values:
+        first = values["trove_id"][0].partition("=")[0]
+        values["build_ref_prefix"] = f"{first}/builds"
+        origins["build-ref-prefix"] = "trove-id"
 
 
 def default_settings(environment: Mapping[str, str], *, root: bool, processors: int) -> Settings:
@@ -239,12 +280,12 @@ def default_settings(environment: Mapping[str, str], *, root: bool, processors: 
     shared = root and not environment.get("XDG_CACHE_HOME")
     return Settings(
         cachedir=Path("/var/cache/lithify") if shared else Path(cache_home) / "lithify",
-        max_jobs=processors,
+        max_jobs=min(processors, 20),
         jobs=max(1, min(processors, 8)),
     )
 
 
-def _parsed(name: str, text: str | Sequence[str], origin: str) -> Any:
+def _parsed(name: str, text: str | Sequence[str], origin: str, home: str) -> Any:
     if name in _LISTS:
         items = _list_items(text)
         return tuple(_pair(item, name, origin) for item in items) if name == "mirror" else items
@@ -253,13 +294,14 @@ def _parsed(name: str, text: str | Sequence[str], origin: str) -> Any:
     if name in _BOOLEANS:
         return _boolean(value, name, origin)
     if name in _SIZES:
-        return parse_size(value, f"{origin}: {name}") if value else None
+        return parse_size(value or "0", f"{origin}: {name}") or (None if name in _NO_LIMIT else 0)
     if name in _COUNTS:
         return _count(value, name, origin)
-    if name == "timeout":
-        return float(_count(value, name, origin)) or None
+    if name in _DURATIONS:
+        seconds = _duration(value, f"{origin}: {name}")
+        return int(seconds) if name == "gc-keep" else seconds or None
     if name in _PATHS:
-        return Path(os.path.expanduser(value)) if value else None
+        return _folder(value, name, origin, home)
     if name == "trove-host":
         return "" if value == "[]" else value
     choices = _CHOICES.get(name)
@@ -281,6 +323,13 @@ def _pair(item: str, name: str, origin: str) -> tuple[str, str]:
     return prefix, url
 
 
+def _folder(value: str, name: str, origin: str, home: str) -> Path | None:
+    if not value and name == "cachedir":
+        raise UsageError(f"{origin}: {name} is empty")
+    own = value == "~" or value.startswith("~/")
+    return Path(f"{home}{value[1:]}" if own and home else value) if value else None
+
+
 def _boolean(value: str, name: str, origin: str) -> bool:
     if value.lower() in _TRUE:
         return True
@@ -293,6 +342,13 @@ def _count(value: str, name: str, origin: str) -> int:
     if not value.isdigit():
         raise UsageError(f"{origin}: {name} is {value}, not a number")
     return int(value)
+
+
+def _duration(text: str, what: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{what} is {text}, not a time such as 90, 30m or 7d")
+    return float(match[1]) * _SECONDS[match[2].lower()]
 
 
 def parse_size(text: str, what: str = "size") -> int:

@@ -62,9 +62,9 @@ def command(
         )
         check_order(order)
         if not tar and not owner and os.geteuid() != 0:
-            sys.stderr.write(
+            ctx.obj.messages.warn(
                 f"note: the files of {destination} belong to subordinate ids; to remove it:\n"
-                f"  unshare --user --map-auto --map-root-user rm -rf {destination}\n"
+                f"  unshare --user --map-auto --map-root-user rm -rf {destination}"
             )
         workshop = open_workshop(session, None)
         with bench(workshop, "checkout") as own:

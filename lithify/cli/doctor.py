@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lithify.cache import open_cache
-from lithify.cli.app import Invocation
+from lithify.cli.invocation import Invocation
 from lithify.config import Settings
 from lithify.deploy.machine import FIRMWARE, QEMU
 from lithify.errors import LithifyError

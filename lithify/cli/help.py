@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lithify.cli.app import find_command, overview, run
+from lithify.cli.app import find_command, run
+from lithify.cli.helping import overview
 from lithify.cli.registry import COMMANDS
 from lithify.errors import LithifyError, UsageError
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lithify.cli.app import Invocation
+from lithify.cli.invocation import Invocation
 from lithify.errors import LithifyError, UsageError
 from lithify.schedule.session import Resolved, Session, nearest, resolve_system
 from lithify.store.reading import Repository

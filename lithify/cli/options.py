@@ -68,7 +68,9 @@ def _taken(split: Split, argument: str, waiting: list[str]) -> bool:
     elif name in ("-C", "--config"):
         text = _value(name, given, waiting)
         if name == "-C":
-            split.directory = f"{split.directory}/{text}" if split.directory and not text.startswith("/") else text
+            split.directory = (
+                f"{split.directory}/{text}" if split.directory and not text.startswith("/") else text
+            )
         else:
             split.config_files.append(text)
     elif name.startswith("-j") and name[2:].isdigit():

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lithify.cli.app import Invocation
+from lithify.cli.invocation import Invocation
 from lithify.cli.plain import PlainReader
 from lithify.definitions.tree import find_root
 from lithify.events import Report

@@ -1,0 +1,45 @@
+"""A command's arguments, taken apart by Typer; its own errors become ours."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from lithify.cli.invocation import Invocation
+from lithify.cli.registry import CommandEntry
+from lithify.errors import UsageError
+
+
+def parser_of(entry: CommandEntry) -> Any:
+    """Return the command that parses arguments as the function in the command's module takes them."""
+    module = importlib.import_module(f"lithify.cli.{entry.module}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(entry.name)(module.command)
+    return get_command(app)
+
+
+def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) -> int:
+    """Call a command's function with its arguments and return the exit status.
+
+    Raises :class:`UsageError` for wrong arguments, ``KeyboardInterrupt`` where the user stopped it.
+    """
+    program = parser_of(entry)
+    try:
+        status = program.main(
+            args=list(arguments), prog_name=f"lithify {entry.name}", obj=invocation, standalone_mode=False
+        )
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except typer.Abort as stop:
+        raise KeyboardInterrupt from stop
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # Typer's own have no public base class in all its versions
+            raise
+        text = str(error.format_message()).rstrip(".")
+        hint = f"`lithify {entry.name} --help` shows how it is used"
+        raise UsageError(f"{text[:1].lower()}{text[1:]}", hints=[hint]) from error
+    return int(status or 0)
