@@ -32,7 +32,7 @@ from lithify.facts import Facts
 from lithify.graph.keys import Keys, definition_keys
 from lithify.graph.model import DefinitionKey, SystemGraph
 from lithify.graph.pins import Pin
-from lithify.graph.resolve import resolve
+from lithify.graph.resolve import require_sound, resolve
 from lithify.schedule.classic import classic_identities
 from lithify.schedule.plan import Plan, plan_chunks
 from lithify.schedule.realising import Undertaking, known, realise_system, renew_facts
@@ -188,6 +188,7 @@ def build_system(
     A system that is there already costs reading its definitions and one ref: no program is started, no namespace entered.
     """
     resolved = resolve_system(session, system)
+    require_sound(resolved.graph)
     _refuse_unpinned(resolved)
     if components:
         return _build_components(session, resolved, components, policy)
