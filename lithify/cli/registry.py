@@ -71,6 +71,64 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="take a tree out of the store, as folder or tar",
     ),
     CommandEntry(
+        name="validate",
+        module="validate",
+        panel=PANELS[2],
+        summary="every fault of the definitions, with its place",
+    ),
+    CommandEntry(
+        name="schema", module="schema", panel=PANELS[2], summary="JSON Schema of the definitions, for editors"
+    ),
+    CommandEntry(
+        name="graph",
+        module="graph",
+        panel=PANELS[1],
+        summary="a picture of a system, or JSON",
+        aliases=("graph-build-depends",),
+    ),
+    CommandEntry(
+        name="show-dependencies",
+        module="show_dependencies",
+        panel=PANELS[1],
+        summary="each artifact, and what it depends on",
+    ),
+    CommandEntry(
+        name="why-depends",
+        module="why_depends",
+        panel=PANELS[1],
+        summary="the paths by which one thing needs another",
+    ),
+    CommandEntry(
+        name="diff", module="diff", panel=PANELS[1], summary="what differs between two commits"
+    ),
+    CommandEntry(
+        name="get-chunk-details",
+        module="get_chunk_details",
+        panel=PANELS[2],
+        summary="stratum, repository and ref of a chunk",
+    ),
+    CommandEntry(
+        name="expand-repo",
+        module="expand_repo",
+        panel=PANELS[2],
+        summary="pull and push URL of a repository",
+        prints_a_value=True,
+    ),
+    CommandEntry(
+        name="print-architecture",
+        module="print_architecture",
+        panel=PANELS[3],
+        summary="the architecture of this machine",
+        prints_a_value=True,
+    ),
+    CommandEntry(
+        name="show-config",
+        module="show_config",
+        panel=PANELS[3],
+        summary="every setting and its value",
+        prints_a_value=True,
+    ),
+    CommandEntry(
         name="doctor",
         module="doctor",
         panel=PANELS[3],

@@ -1,0 +1,25 @@
+"""Systems as queries show them that need no source: resolved from their definitions, what is wrong told beside the result."""
+
+from __future__ import annotations
+
+from lithify.cli.invocation import Invocation
+from lithify.cli.render import fault_text
+from lithify.definitions.model import SystemFile
+from lithify.definitions.tree import Definitions
+from lithify.graph.model import SystemGraph
+from lithify.graph.resolve import resolve
+
+
+def system_names(definitions: Definitions) -> tuple[str, ...]:
+    """Return the files of all systems of a tree."""
+    loaded = ((name, definitions.loaded(name)) for name in definitions.all_files())
+    return tuple(name for name, file in loaded if file is not None and isinstance(file.file, SystemFile))
+
+
+def shown_system(invocation: Invocation, definitions: Definitions, name: str) -> SystemGraph:
+    """Return the graph of a system that a user named; errors that leave it right otherwise are told as they are."""
+    graph = resolve(definitions, definitions.locate(name, kind="system", cwd=invocation.cwd))
+    for fault in graph.faults:
+        if fault.severity == "error":
+            invocation.messages.warn(fault_text(fault))
+    return graph

@@ -1,0 +1,197 @@
+"""The files of one commit, read from its repository without a checkout: index, branches and work tree are not looked at."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lithify.cache import CacheFolder, publish
+from lithify.definitions.folder import OutsideError
+from lithify.definitions.reading import MAX_BYTES
+from lithify.errors import SourceError
+from lithify.process import run
+from lithify.sources.git_program import HARDENED, query, query_environment
+
+_ROOT_FILES = frozenset({"VERSION", "DEFAULTS"})
+_MOST_LINKS = 40
+"""Symbolic links that are followed on the way to a file; the kernel's own limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitPlace:
+    """A commit, or a folder of it, and the repository on this machine that holds it."""
+
+    repository: Path
+    """What ``git --git-dir`` takes."""
+    commit: str
+    folder: str = ""
+    """Below the commit's root; "" for the root itself."""
+
+    @property
+    def tree(self) -> str:
+        """The tree, as git may be asked for it."""
+        return f"{self.commit}:{self.folder}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    mode: str
+    """Octal, as git has it."""
+    object: str
+    size: int
+
+
+class CommittedFiles:
+    """The files of a commit; a definitions tree can be read from it."""
+
+    def __init__(self, place: CommitPlace) -> None:
+        self._place = place
+        self._blobs: dict[str, bytes] = {}
+        """Object → content."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, at most one more than may be read; OSError where it cannot be read."""
+        path = self._followed(name)
+        entry = self._entries.get(path)
+        if entry is None or not entry.mode.startswith("100"):
+            if path in self._folders or entry is not None:
+                raise OSError(f"{name} is not a regular file")
+            raise FileNotFoundError(name)
+        if not self._blobs and _is_definition(path):
+            wanted = [e.object for p, e in self._entries.items() if _is_definition(p) and e.size <= MAX_BYTES]
+            self._blobs.update(read_blobs(self._place.repository, wanted))
+        if entry.object not in self._blobs:
+            content = query(self._place.repository, "cat-file", "blob", entry.object).stdout
+            self._blobs[entry.object] = content[: MAX_BYTES + 1]
+        return self._blobs[entry.object]
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        try:
+            path = self._followed(name)
+        except OSError:
+            return False
+        return path in self._entries or path in self._folders
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all ``.morph`` files, sorted within each folder, the folder's own before those below it.
+
+        Hidden folders are left out, and those that hold a ``VERSION`` of their own: that is another tree.
+        """
+        others = {posixpath.dirname(path) for path in self._entries if path.endswith("/VERSION")}
+
+        def order(path: str) -> list[tuple[bool, str]]:
+            *folders, name = path.split("/")
+            return [*((True, folder) for folder in folders), (False, name)]
+
+        for path in sorted(self._entries, key=order):
+            above = _folders_above(path)
+            hidden = any(posixpath.basename(folder).startswith(".") for folder in above)
+            if path.endswith(".morph") and not hidden and not others.intersection(above):
+                yield path
+
+    @cached_property
+    def _entries(self) -> Mapping[str, _Entry]:
+        done = query(self._place.repository, "ls-tree", "-r", "-l", "-z", self._place.tree, expected=None)
+        if done.returncode != 0:
+            raise SourceError(f"commit {self._place.commit} has no folder {self._place.folder}")
+        entries = {}
+        for line in done.stdout.decode(errors="surrogateescape").split("\0"):
+            fields, tab, path = line.partition("\t")
+            if tab:
+                mode, _, name, size = fields.split()
+                entries[path] = _Entry(mode=mode, object=name, size=int(size) if size != "-" else 0)
+        return entries
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(folder for path in self._entries for folder in ("", *_folders_above(path)))
+
+    def _followed(self, name: str) -> str:
+        """Return a name with its symbolic links followed; OSError where one leads out of the tree."""
+        waiting = [part for part in name.split("/") if part not in ("", ".")]
+        at: list[str] = []
+        links = 0
+        while waiting:
+            part = waiting.pop(0)
+            if part == "..":
+                if not at:
+                    raise OutsideError(f"{name} leads out of the definitions")
+                at.pop()
+                continue
+            at.append(part)
+            entry = self._entries.get("/".join(at))
+            if entry is not None and entry.mode == "120000":
+                links += 1
+                target = query(self._place.repository, "cat-file", "blob", entry.object).stdout
+                text = target.decode(errors="surrogateescape")
+                if text.startswith("/") or links > _MOST_LINKS:
+                    raise OutsideError(f"{name} leads out of the definitions")
+                at.pop()
+                waiting = [*(one for one in text.split("/") if one not in ("", ".")), *waiting]
+        return "/".join(at)
+
+    def write_into(self, folder: Path) -> None:
+        """Write all files into an empty folder, as a checkout has them; a submodule is an empty folder."""
+        contents = read_blobs(
+            self._place.repository, [e.object for e in self._entries.values() if e.mode != "160000"]
+        )
+        for name, entry in self._entries.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if entry.mode == "160000":
+                path.mkdir()
+            elif entry.mode == "120000":
+                os.symlink(contents[entry.object], os.fsencode(path))
+            else:
+                path.write_bytes(contents[entry.object])
+                path.chmod(0o755 if entry.mode == "100755" else 0o644)
+
+
+def _is_definition(path: str) -> bool:
+    return path.endswith(".morph") or path in _ROOT_FILES
+
+
+def _folders_above(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def read_blobs(repository: Path, objects: Iterable[str]) -> dict[str, bytes]:
+    """Return the contents of many objects, from one run of git."""
+    wanted = list(dict.fromkeys(objects))
+    if not wanted:
+        return {}
+    said = run(
+        ["git", *HARDENED, f"--git-dir={repository}", "cat-file", "--batch"],
+        env=query_environment(),
+        stdin="".join(f"{name}\n" for name in wanted).encode(),
+    ).stdout
+    blobs: dict[str, bytes] = {}
+    start = 0
+    for name in wanted:
+        end = said.index(b"\n", start)
+        size = int(said[start:end].split()[2])
+        blobs[name] = said[end + 1 : end + 1 + size]
+        start = end + size + 2
+    return blobs
+
+
+def lay_out(place: CommitPlace, cache: CacheFolder) -> Path:
+    """Return a folder of the cache with a commit's files, made if missing: for what must be a file, as local sources are."""
+    tree = query(place.repository, "rev-parse", "--verify", place.tree).stdout.decode().strip()
+    folder = cache.sources / "definitions" / tree
+    publish(folder, CommittedFiles(place).write_into, locks=cache.locks, sync=False)
+    return folder
+
+
+def git_dir_of(path: Path) -> Path | None:
+    """Return what ``git --git-dir`` takes for a work tree or bare repository at ``path``; None where it is neither."""
+    for candidate in (path / ".git", path):
+        if candidate.is_file() or (candidate / "HEAD").is_file():
+            return candidate
+    return None
