@@ -1,34 +1,27 @@
-"""What commands that build or ask have in common: a session, and a reader of its events."""
+"""What commands that build, or ask about builds, have in common: a session."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lithify.cli.invocation import Invocation
-from lithify.cli.plain import PlainReader
+from lithify.cli.origin import caller_of
+from lithify.cli.reporting import reading_events
 from lithify.definitions.tree import find_root
 from lithify.events import Report
+from lithify.schedule.definitions_from_git import Origin, folder_of
 from lithify.schedule.session import Session, open_session
 from lithify.store.reading import Repository
 
-
-@contextmanager
-def reading_events(invocation: Invocation) -> Iterator[Report]:
-    """Yield a report whose events are shown on stderr as the settings say; completed at the end of the block."""
-    settings = invocation.settings
-    reader = PlainReader(sys.stderr, quiet=settings.quiet, verbose=settings.verbose or settings.debug)
-    try:
-        yield reader
-    finally:
-        reader.close()
+__all__ = ["opened", "reading_events", "stored_only"]
 
 
 @contextmanager
-def opened(invocation: Invocation, report: Report) -> Iterator[Session]:
-    """Yield a session on the definitions around the folder where the command was started."""
-    session = open_session(find_root(invocation.cwd), invocation.settings, report, invocation.environment)
+def opened(invocation: Invocation, report: Report, origin: Origin | None = None) -> Iterator[Session]:
+    """Yield a session on the definitions of a commit, or on those around the folder where the command was started."""
+    root = find_root(invocation.cwd) if origin is None else folder_of(origin, caller_of(invocation, report))
+    session = open_session(root, invocation.settings, report, invocation.environment)
     try:
         yield session
     finally:
