@@ -141,6 +141,12 @@ def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
     return StoreError(f"{error.filename or path}: {error.strerror}")
 
 
+def is_full(path: Path) -> bool:
+    """Return whether the file system of ``path`` has no room for anything worth mentioning: under a MiB, or 16 inodes."""
+    usage = os.statvfs(path)
+    return usage.f_bavail * usage.f_frsize < 1 << 20 or (usage.f_files > 0 and usage.f_favail < 16)
+
+
 def no_space(path: Path) -> NoSpace:
     """Return the error for a full file system, with figures and what helps."""
     there = path
@@ -184,6 +190,21 @@ def hold_lock(
             return
         finally:
             os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether another holder has the lock file ``path``; one that does not exist is held by nobody."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _still_named(descriptor: int, path: Path) -> bool:

@@ -5,7 +5,6 @@ Pure decisions stand in ``graph/``; here is the thin layer that carries them out
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from lithify.build.metadata import (
 )
 from lithify.build.splitting import split_tree
 from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.cache import is_full, no_space
 from lithify.definitions.model import Source
-from lithify.errors import BuildFailed, Interrupted, LithifyError, UnsafeContent
+from lithify.errors import BuildFailed, Interrupted, UnsafeContent
 from lithify.events import StepStarted, Warned
 from lithify.graph.environment import chunk_environment
 from lithify.graph.model import Chunk, Command
@@ -281,8 +281,12 @@ def _failed(
     hints: Sequence[str] = (),
 ) -> BuildFailed:
     log.write(f"### FAILED: {step} ({reason}) ###\n".encode())
-    with contextlib.suppress(LithifyError):
+    full = [place for place in (bench.staging, bench.scratch) if is_full(place)]
+    if full:
+        hints = [*hints, *(f"{no_space(place).message}; {no_space(place).hints[0]}" for place in full)]
+    else:
         bench.keep()
+        hints = [*hints, f"lithify shell {order.chunk.name} --failed"]
     return BuildFailed(
         component=order.chunk.name,
         step=step,
@@ -290,8 +294,8 @@ def _failed(
         reason=reason,
         log=str(order.log),
         log_tail=log.tail(20),
-        staging_area=str(bench.staging),
-        hints=[*hints, f"lithify shell {order.chunk.name} --failed"],
+        staging_area="" if full else str(bench.staging),
+        hints=hints,
     )
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lithify.cache import CacheFolder, hold_lock, remove_tree
+from lithify.cache import CacheFolder, hold_lock, is_held, remove_tree
 from lithify.events import Report
 from lithify.facts import Facts
 from lithify.sources.kinds import SourceContext
 from lithify.staging.methods import Method
 from lithify.staging.sandbox import Limits
 from lithify.store.writing import Store
+
+FAILED = "failed"
+"""Marks a bench that stays for ``lithify shell --failed``."""
+SCRATCH = "scratch"
+"""Leads from a bench's folder in the cache to the one in the scratch folder."""
+_LABEL = re.compile(r".+-\d+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,27 +59,66 @@ class Bench:
 
     def keep(self) -> Path:
         """Mark the bench as that of a failed build, so that it stays for a shell; return its folder."""
-        (self.staging / "failed").touch()
+        (self.staging / FAILED).touch()
         return self.staging
 
 
 @contextmanager
 def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
-    """Give a build its two folders, and remove them at the end unless they were kept."""
-    label = f"{name.replace('/', '_')[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
+    """Give a build its two folders, and remove them at the end unless they were kept.
+
+    What an earlier failed build of the same name left for a shell is removed first: the new one takes its place.
+    """
+    own = name.replace("/", "_")[:80]
+    sweep(workshop.cache, lambda label, failed: failed and _name_of(label) == own)
+    label = f"{own}-{os.getpid()}-{secrets.token_hex(4)}"
     staging = workshop.cache.staging / label
     scratch = workshop.tempdir / label
-    with hold_lock(workshop.cache.locks / f"bench-{label}"):
+    with hold_lock(_lock_of(workshop.cache, label)):
         staging.mkdir(mode=0o700)
         scratch.mkdir(mode=0o700, parents=True)
-        (staging / "scratch").symlink_to(scratch)
+        (staging / SCRATCH).symlink_to(scratch)
         try:
             yield Bench(staging=staging, scratch=scratch)
         finally:
-            if not (staging / "failed").exists():
-                remove_tree(scratch)
-                remove_tree(staging)
-            (workshop.cache.locks / f"bench-{label}").unlink(missing_ok=True)
+            if not (staging / FAILED).exists():
+                _remove(workshop.cache, staging)
+        _lock_of(workshop.cache, label).unlink(missing_ok=True)
+
+
+def sweep(cache: CacheFolder, wanted: Callable[[str, bool], bool]) -> None:
+    """Remove the benches that no running build holds and ``wanted(label, failed)`` chooses.
+
+    Those of killed runs are found by their lock, which died with its holder. Raises nothing for one that another process
+    removes at the same time.
+    """
+    for staging in cache.staging.iterdir():
+        label = staging.name
+        if not _LABEL.fullmatch(label) or not wanted(label, (staging / FAILED).exists()):
+            continue
+        lock = _lock_of(cache, label)
+        if is_held(lock):
+            continue
+        _remove(cache, staging)
+        lock.unlink(missing_ok=True)
+
+
+def _remove(cache: CacheFolder, staging: Path) -> None:
+    """Remove a bench; its folder in the cache goes last, so that what a kill leaves is still found."""
+    scratch = staging / SCRATCH
+    if scratch.is_symlink():
+        target = Path(os.readlink(scratch))
+        if target.name == staging.name:
+            remove_tree(target)
+    remove_tree(staging)
+
+
+def _lock_of(cache: CacheFolder, label: str) -> Path:
+    return cache.locks / f"bench-{label}"
+
+
+def _name_of(label: str) -> str:
+    return label.rsplit("-", 2)[0]
 
 
 def plain_folder(path: Path) -> Path:

@@ -6,6 +6,7 @@ Queries need no namespace, no lock and no libostree; :func:`open_workshop` is wh
 from __future__ import annotations
 
 import difflib
+import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from lithify.build.metadata import (
     licensing_facts,
     read_system,
 )
-from lithify.build.workshop import Workshop
+from lithify.build.workshop import Workshop, sweep
 from lithify.cache import CacheFolder, open_cache
 from lithify.config import Settings
 from lithify.definitions.model import Source
@@ -158,13 +159,14 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
     enter()
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(cache, lambda label, failed: not failed)
     method = choose_method(cache, settings.staging_method)
     session.report(Note(text=f"staging by {method.describe()}"))
     bootstraps = graph is not None and any(chunk.build_mode != "staging" for chunk in graph.chunks.values())
     return Workshop(
         cache=cache,
         facts=session.facts,
-        store=Store(cache, sync=settings.fsync, report=session.report),
+        store=Store(cache, sync=settings.fsync, min_free=reserve(cache), report=session.report),
         method=method,
         sources=replace(session.sources(), cache=cache, confined=confined),
         tempdir=tempdir,
@@ -174,6 +176,12 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
         interrupt=session.interrupt,
         host_fingerprint=fingerprint() if bootstraps else "",
     )
+
+
+def reserve(cache: CacheFolder) -> int:
+    """Return the bytes of the cache's file system that are never used up: 500 MiB, less on small ones, never nothing."""
+    total = shutil.disk_usage(cache.root).total
+    return max(1 << 20, min(500 << 20, total // 50))
 
 
 def _owner(cache: CacheFolder) -> int:
