@@ -13,7 +13,7 @@ from lithify.cache import open_cache
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RepoOption, read_definitions
 from lithify.cli.render import error_text
-from lithify.cli.readers import reading_events
+from lithify.cli.reporting import reading_events
 from lithify.cli.systems import shown_system, system_names
 from lithify.definitions.model import GitSource
 from lithify.definitions.tree import Definitions

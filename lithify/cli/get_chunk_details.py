@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
-from lithify.cli.readers import reading_events
+from lithify.cli.reporting import reading_events
 from lithify.definitions.links import chunk_of, declared_sources
 from lithify.definitions.model import GitSource, Source, StratumFile, place_of
 from lithify.definitions.nearest import did_you_mean

@@ -7,14 +7,11 @@ from contextlib import contextmanager
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import caller_of
-from lithify.cli.reporting import reading_events
 from lithify.definitions.tree import find_root
 from lithify.events import Report
 from lithify.schedule.definitions_from_git import Origin, folder_of
 from lithify.schedule.session import Session, open_session
 from lithify.store.reading import Repository
-
-__all__ = ["opened", "reading_events", "stored_only"]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions, with_old_spelling
-from lithify.cli.readers import reading_events
+from lithify.cli.reporting import reading_events
 from lithify.cli.systems import shown_system
 from lithify.graph.artifacts import Artifact, artifact_dependencies, dependency_lines
 from lithify.graph.model import SystemGraph

@@ -13,7 +13,7 @@ import typer
 
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.render import fault_text
-from lithify.cli.readers import reading_events
+from lithify.cli.reporting import reading_events
 from lithify.definitions.tree import Definitions, find_root, load
 from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
 from lithify.graph.validation import faults_of

@@ -11,7 +11,7 @@ import typer
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
-from lithify.cli.readers import reading_events
+from lithify.cli.reporting import reading_events
 from lithify.cli.systems import shown_system, system_names
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.tree import Definitions
