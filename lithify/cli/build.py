@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.schedule.run import Policy
 from lithify.schedule.session import build_system
 

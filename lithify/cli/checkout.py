@@ -11,7 +11,8 @@ import typer
 from lithify.build.workshop import bench
 from lithify.cli.list_files import content_of
 from lithify.cli.naming import named_artifact, named_system
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.deploy.deployment import carry_out, check_order
 from lithify.deploy.order import Order, Works
 from lithify.errors import LithifyError, UsageError

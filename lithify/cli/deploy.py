@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from lithify.build.workshop import bench
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
 from lithify.deploy.deployment import carry_out, check_order, is_unchanged
 from lithify.deploy.order import Order, Works

@@ -10,7 +10,8 @@ import typer
 
 from lithify.build.metadata import definition_ref
 from lithify.cli.naming import named_system
-from lithify.cli.run import opened, reading_events, stored_only
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened, stored_only
 from lithify.errors import UsageError
 from lithify.schedule.realising import known
 from lithify.schedule.session import Resolved

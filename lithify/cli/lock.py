@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.definitions.model import Source
 from lithify.errors import UsageError
 from lithify.graph.resolve import resolve

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import sys
 import time
@@ -13,8 +11,10 @@ from typing import Annotated
 import typer
 
 from lithify.build.metadata import last_ref
+from lithify.cache import is_held
 from lithify.cli.naming import named_chunk
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.errors import LithifyError
 from lithify.schedule.realising import known
 from lithify.schedule.session import Resolved, Session
@@ -71,16 +71,5 @@ def log_of(session: Session, resolved: Resolved, name: str) -> Path:
 
 
 def _is_running(session: Session, path: Path) -> bool:
-    """Return whether a process holds the lock of the key whose log this is."""
-    lock = session.cache.locks / f"d-{path.stem}"
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Return whether a process builds the key whose log this is."""
+    return is_held(session.cache.locks / f"d-{path.stem}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 _RED, _YELLOW, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
@@ -19,6 +19,8 @@ class Messages:
         self.color = color
         self.quiet = False
         self.log: TextIO | None = None
+        self.above: Callable[[str], None] | None = None
+        """Writes above what a reader of events shows on the same stream, while there is one."""
         self._waiting: list[str] = []
         self._configured = False
 
@@ -52,7 +54,11 @@ class Messages:
 
     def _write(self, text: str) -> None:
         shown = _MARKED.sub(_painted, text) if self.color else text
-        self.stream.write(shown.rstrip("\n") + "\n")
+        line = shown.rstrip("\n") + "\n"
+        if self.above is not None:
+            self.above(line)
+            return
+        self.stream.write(line)
         self.stream.flush()
 
 

@@ -1,82 +1,72 @@
-"""Events as plain lines, for whatever is no terminal: a line at the start and the end of each chunk."""
+"""Events as plain lines, for whatever is no terminal: a line at the start and the end of each chunk, and a sign of life."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from lithify import events
+from lithify.cli.board import Board
+from lithify.cli.lines import is_vital, line_of, stamped
+from lithify.cli.text import clock
+from lithify.cli.ticking import Ticker
 
 HEARTBEAT_SECONDS = 60.0
 
 
 class PlainReader:
-    """Writes a line for each event that stays; may be called from several threads."""
+    """Writes a line for each event that stays, and one each minute while something runs; may be called from any thread."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stream = stream
         self._quiet = quiet
         self._verbose = verbose
+        self._now = now
+        self._began = now()
+        self._board = Board()
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._ticker = Ticker(HEARTBEAT_SECONDS, self.beat)
 
     def __call__(self, event: events.Event) -> None:
         """Write what the event has to say, if anything."""
         text = line_of(event, verbose=self._verbose)
-        if text is None or (self._quiet and not isinstance(event, events.ComponentFailed)):
-            return
         with self._lock:
-            self._stream.write(f"[{elapsed(time.monotonic() - self._began)}] {text}\n")
+            self._board.note(event, self._now())
+            if text is not None and (not self._quiet or is_vital(event)):
+                self._write(text)
+            if not self._quiet:
+                self._ticker.note(event)
+
+    def beat(self) -> None:
+        """Write what is running, as a sign of life."""
+        with self._lock:
+            now = self._now()
+            running = [
+                f"{name}: {running.step or 'preparing'} ({clock(now - running.since)})"
+                for name, running in self._board.running.items()
+            ]
+            if running:
+                self._write("; ".join(["still running: " + ", ".join(running), self._board.counts]))
+
+    def print_above(self, text: str) -> None:
+        """Write a message as it is."""
+        with self._lock:
+            self._stream.write(text)
             self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is left to be written."""
+        """Nothing is written any more."""
+        self._ticker.end()
 
-
-def elapsed(seconds: float) -> str:
-    """Return a time as ``MM:SS``, or ``H:MM:SS``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
-
-
-def line_of(event: events.Event, *, verbose: bool = False) -> str | None:
-    """Return the line that an event leaves, or None."""
-    match event:
-        case events.BuildPlanned():
-            return f"{event.target}: {event.to_build} of {event.total} chunks to build, {event.cached} cached"
-        case events.ComponentStarted():
-            return f"[{event.key[:8]}] {event.name}: started" if event.kind == "chunk" else None
-        case events.ComponentFinished():
-            return f"[{event.key[:8]}] {event.name}: {_outcome(event)}"
-        case events.ComponentFailed():
-            step = f"{event.step} failed ({event.reason})" if event.step else event.reason
-            return f"[{event.key[:8]}] {event.name}: {step}"
-        case events.FetchFinished() if event.size:
-            return f"fetched {event.source} ({event.size / 1e6:.1f} MB)"
-        case events.DeploymentFinished():
-            return f"{event.name}: {event.type} {event.location}: {event.outcome} in {event.seconds:.1f} s"
-        case events.Waiting():
-            return f"{event.what}: waiting for {event.holder or 'another command'}"
-        case events.Warned():
-            return f"warning: {event.text}"
-        case events.Note() if verbose:
-            return event.text
-        case events.StepStarted() if verbose:
-            return f"{event.name}: {event.step}"
-        case _:
-            return None
-
-
-def _outcome(event: events.ComponentFinished) -> str:
-    took = f" in {event.seconds:.1f} s" if event.seconds >= 0.05 else ""
-    match event.outcome:
-        case "built":
-            return f"built{took}{', unchanged' if event.same_content else ''}"
-        case "reused":
-            return f"unchanged inputs, taken from an earlier build{took}"
-        case "waited":
-            return f"built by another command{took}"
-        case _:
-            return "cached"
+    def _write(self, text: str) -> None:
+        self._stream.write(f"{stamped(text, self._now() - self._began)}\n")
+        self._stream.flush()

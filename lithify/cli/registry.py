@@ -98,9 +98,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[1],
         summary="the paths by which one thing needs another",
     ),
-    CommandEntry(
-        name="diff", module="diff", panel=PANELS[1], summary="what differs between two commits"
-    ),
+    CommandEntry(name="diff", module="diff", panel=PANELS[1], summary="what differs between two commits"),
     CommandEntry(
         name="get-chunk-details",
         module="get_chunk_details",

@@ -10,7 +10,8 @@ import typer
 
 from lithify.build.metadata import definition_ref, last_ref
 from lithify.cli.naming import named_system
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.graph.explain import differences
 from lithify.graph.keys import Unresolved
 from lithify.graph.model import DefinitionKey

@@ -10,7 +10,8 @@ import typer
 
 from lithify.build.metadata import last_ref
 from lithify.cli.naming import NamedChunk, commit_of, named_artifact, named_chunk, system_files
-from lithify.cli.run import opened, reading_events
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened
 from lithify.graph.explain import Difference, differences
 from lithify.graph.keys import Kind
 from lithify.schedule.realising import known
