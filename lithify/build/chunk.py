@@ -6,7 +6,8 @@ Pure decisions stand in ``graph/``; here is the thin layer that carries them out
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lithify.cache import is_full, no_space
 from lithify.definitions.model import Source
 from lithify.errors import BuildFailed, Interrupted, UnsafeContent
 from lithify.events import StepStarted, Warned
-from lithify.graph.environment import chunk_environment
+from lithify.graph.environment import BOOTSTRAP_ROOT, chunk_environment
 from lithify.graph.model import Chunk, Command
 from lithify.graph.pins import Pin, source_identity
 from lithify.sources.compose import compose
@@ -118,39 +119,12 @@ def _run_commands(
     seconds: dict[str, float],
 ) -> None:
     chunk = order.chunk
-    layers = [
-        ensure_layer(
-            workshop.cache, workshop.store, built.whole.digest, built.whole.tree, built.whole.manifest
-        )
-        for built in order.staged
-    ]
-    stack = resolve_stack(
-        workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
-    )
-    inside = _Inside(chunk)
-    with staging_area(
-        workshop.method,
-        [layer.path for layer in stack],
-        folder=bench.staging,
-        mount_points=[inside.build, inside.destdir],
-        upper=None,
-    ) as root:
-        sandbox = Sandbox(
-            root=root,
-            binds=(
-                Bind(source=laid_out.build, target=inside.build, writable=True),
-                Bind(source=laid_out.destdir, target=inside.destdir, writable=True),
-            ),
-            bootstrap=chunk.build_mode != "staging",
-            cwd=inside.build,
-            environment={},
-            limits=_limits(workshop.limits, chunk),
-        )
+    with chunk_sandbox(workshop, bench, order, laid_out) as sandbox:
         for step, commands in chunk.commands:
             began = time.monotonic()
             workshop.report(StepStarted(name=chunk.name, step=step))
             log.write(f"### {step.upper()}-COMMANDS ###\n".encode())
-            environment = _environment(workshop, order, step, inside)
+            environment = step_environment(workshop, order, step)
             for command in commands:
                 ended = run_command(
                     sandbox.with_environment(environment), command, log=log, interrupt=workshop.interrupt
@@ -161,19 +135,50 @@ def _run_commands(
             seconds[step] = time.monotonic() - began
 
 
-class _Inside:
-    """The paths that commands see."""
+@contextmanager
+def chunk_sandbox(
+    workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: LaidOut
+) -> Iterator[Sandbox]:
+    """Mount what a chunk stages and yield the sandbox of its commands, still without an environment."""
+    chunk = order.chunk
+    layers = [
+        ensure_layer(
+            workshop.cache, workshop.store, built.whole.digest, built.whole.tree, built.whole.manifest
+        )
+        for built in order.staged
+    ]
+    stack = resolve_stack(
+        workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
+    )
+    build, destdir = f"/{chunk.name}.build", f"/{chunk.name}.inst"
+    with staging_area(
+        workshop.method,
+        [layer.path for layer in stack],
+        folder=bench.staging,
+        mount_points=[build, destdir],
+        upper=None,
+    ) as root:
+        yield Sandbox(
+            root=root,
+            binds=(
+                Bind(source=laid_out.build, target=build, writable=True),
+                Bind(source=laid_out.destdir, target=destdir, writable=True),
+            ),
+            bootstrap=chunk.build_mode != "staging",
+            cwd=build,
+            environment={},
+            limits=_limits(workshop.limits, chunk),
+        )
 
-    def __init__(self, chunk: Chunk) -> None:
-        self.build = f"/{chunk.name}.build"
-        self.destdir = f"/{chunk.name}.inst"
 
-
-def _environment(workshop: Workshop, order: ChunkOrder, step: str, inside: _Inside) -> dict[str, str]:
-    jobs = (order.chunk.max_jobs or workshop.max_jobs) if step in PARALLEL_STEPS else 1
+def step_environment(workshop: Workshop, order: ChunkOrder, step: str) -> dict[str, str]:
+    """Return the variables that the commands of a step see."""
+    chunk = order.chunk
+    place = "" if chunk.build_mode == "staging" else BOOTSTRAP_ROOT
+    jobs = (chunk.max_jobs or workshop.max_jobs) if step in PARALLEL_STEPS else 1
     return {
-        **chunk_environment(order.chunk, order.prefixes),
-        "DESTDIR": inside.destdir,
+        **chunk_environment(chunk, order.prefixes),
+        "DESTDIR": f"{place}/{chunk.name}.inst",
         "MAKEFLAGS": f"-j{jobs}",
     }
 

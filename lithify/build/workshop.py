@@ -103,6 +103,23 @@ def sweep(cache: CacheFolder, wanted: Callable[[str, bool], bool]) -> None:
         lock.unlink(missing_ok=True)
 
 
+@contextmanager
+def failed_bench(cache: CacheFolder, name: str) -> Iterator[Bench | None]:
+    """Give what the last failed build of a name left, or None; no new build takes it away during the block."""
+    own = name.replace("/", "_")[:80]
+    kept = [
+        staging
+        for staging in cache.staging.iterdir()
+        if _LABEL.fullmatch(staging.name) and _name_of(staging.name) == own and (staging / FAILED).exists()
+    ]
+    if not kept:
+        yield None
+        return
+    newest = max(kept, key=lambda staging: staging.stat().st_mtime)
+    with hold_lock(_lock_of(cache, newest.name)):
+        yield Bench(staging=newest, scratch=Path(os.readlink(newest / SCRATCH)))
+
+
 def _remove(cache: CacheFolder, staging: Path) -> None:
     """Remove a bench; its folder in the cache goes last, so that what a kill leaves is still found."""
     scratch = staging / SCRATCH

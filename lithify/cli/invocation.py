@@ -19,3 +19,5 @@ class Invocation:
     environment: Mapping[str, str]
     settings: Settings
     messages: Messages
+    inner_command: tuple[str, ...] = ()
+    """What stands behind ``--``, for commands that run another."""

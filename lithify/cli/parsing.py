@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -28,9 +29,13 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
     Raises :class:`UsageError` for wrong arguments, ``KeyboardInterrupt`` where the user stopped it.
     """
     program = parser_of(entry)
+    own = list(arguments)
+    if entry.takes_a_command and "--" in own:
+        behind = own.index("--")
+        own, invocation = own[:behind], replace(invocation, inner_command=tuple(own[behind + 1 :]))
     try:
         status = program.main(
-            args=list(arguments), prog_name=f"lithify {entry.name}", obj=invocation, standalone_mode=False
+            args=own, prog_name=f"lithify {entry.name}", obj=invocation, standalone_mode=False
         )
     except typer.Exit as stop:
         return int(stop.exit_code)

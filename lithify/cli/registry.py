@@ -22,6 +22,8 @@ class CommandEntry:
     """What follows it is another program's: no setting is looked for there."""
     prints_a_value: bool = False
     """Its result is one value that scripts take: nothing is said on stderr while it succeeds."""
+    takes_a_command: bool = False
+    """What stands behind ``--`` is another program's."""
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -49,6 +51,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
     ),
     CommandEntry(
         name="why", module="why", panel=PANELS[1], summary="which inputs differ from the last build"
+    ),
+    CommandEntry(
+        name="shell",
+        module="shell",
+        panel=PANELS[1],
+        summary="a shell where a chunk is built, or where it failed",
+        takes_a_command=True,
     ),
     CommandEntry(
         name="log",

@@ -138,6 +138,15 @@ def _chunk_order(
     if digest is None:
         laid_out = lay_out(workshop, own_bench, chunk, pins)
         digest = laid_out.digest
+    return laid_out, chunk_order(undertaking, name, available, digest)
+
+
+def chunk_order(
+    undertaking: Undertaking, name: str, available: Mapping[str, BuiltChunk], digest: str
+) -> ChunkOrder:
+    """Return what a build of the chunk takes; ``digest``: of its source tree."""
+    workshop, graph = undertaking.workshop, undertaking.graph
+    chunk = graph.chunks[name]
     groups = undertaking.keys.staged(name)
     everything = [available[member] for group in groups for member in group.chunks]
     content = {built.name: built.whole.digest for built in everything}
@@ -145,10 +154,10 @@ def _chunk_order(
         name, tree=digest, content=content, host=workshop.host_fingerprint
     )
     key = undertaking.key(name)
-    return laid_out, ChunkOrder(
+    return ChunkOrder(
         chunk=chunk,
         format=graph.format,
-        pins=pins,
+        pins=undertaking.pins_of(name),
         keys=BothKeys(
             definition=key,
             definition_inputs=undertaking.keys.expanded("chunk", name),

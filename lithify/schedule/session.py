@@ -208,7 +208,7 @@ def build_system(
         return BuildResult(resolved=resolved, system=there, chunks={}, lines=lines, outcome="cached")
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
-    undertaking = _undertaking(session, resolved)
+    undertaking = undertaking_of(session, resolved)
     if there is not None:
         renewed = renew_facts(undertaking, there)
         return BuildResult(resolved=resolved, system=renewed, chunks={}, lines=lines, outcome="unchanged")
@@ -240,7 +240,7 @@ def _build_components(
     names, lines = _components(resolved, components)
     if all(chunk_is_cached(session, resolved, name) for name in names):
         return BuildResult(resolved=resolved, system=None, chunks={}, lines=lines, outcome="cached")
-    undertaking = _undertaking(session, resolved)
+    undertaking = undertaking_of(session, resolved)
     chunks = _run(session, undertaking, names, policy)
     return BuildResult(resolved=resolved, system=None, chunks=chunks, lines=lines, outcome="built")
 
@@ -286,7 +286,8 @@ def _facts_are_current(session: Session, system: BuiltSystem, graph: SystemGraph
     return session.repository.commit(system.commit).metadata.get("facts") == licensing_facts(graph)
 
 
-def _undertaking(session: Session, resolved: Resolved) -> Undertaking:
+def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
+    """Open a workshop for one system's build; see :func:`open_workshop`."""
     graph = resolved.graph
     return Undertaking(
         workshop=open_workshop(session, graph),

@@ -64,15 +64,22 @@ def processes_with(text: str) -> list[str]:
 
 
 def test_a_command_that_fails_shows_what_and_where(small: Program) -> None:
-    replace_app(small, "echo this is the reason && exit 3")
+    replace_app(small, "echo half >$DESTDIR/half && echo this is the reason && exit 3")
     said = refused(small)
     assert "ERROR: app: install failed (exit_code=3)" in said.stderr
-    assert "command: echo this is the reason && exit 3" in said.stderr
+    assert "command: echo half >$DESTDIR/half && echo this is the reason && exit 3" in said.stderr
     assert "    this is the reason" in said.stderr
     assert "lithify shell app --failed" in said.stderr
     log = small.done("log", "app").stdout
     assert "this is the reason" in log
+    shell = small.run("shell", "app", "--failed", "--", "sh", "-c", "pwd; cat main $DESTDIR/half; exit 7")
+    assert (shell.status, shell.stdout) == (7, "/app.build\n#!/bin/sh\nhalf\n"), (
+        "its folders are as the failure left them"
+    )
     assert_mends(small)
+    assert small.run("shell", "app", "--failed", "--", "true").status == 1, (
+        "a build that succeeds takes its place"
+    )
 
 
 def test_a_command_that_never_ends_is_stopped_at_its_limit(small: Program) -> None:
