@@ -12,16 +12,18 @@ import typer
 from lithify.cache import open_cache
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RepoOption, read_definitions
-from lithify.cli.render import error_text
+from lithify.cli.render import fault_text
 from lithify.cli.reporting import reading_events
-from lithify.cli.systems import shown_system, system_names
+from lithify.cli.systems import system_names
 from lithify.definitions.model import GitSource
 from lithify.definitions.tree import Definitions
-from lithify.errors import DefinitionErrors, LithifyError, UsageError
+from lithify.errors import DefinitionErrors, Fault, LithifyError, UsageError
 from lithify.events import Report
 from lithify.facts import Facts
 from lithify.graph.difference import Change
 from lithify.graph.model import SystemGraph
+from lithify.graph.resolve import resolve
+from lithify.graph.sameness import Sameness
 from lithify.report.differences import Describe, SystemDifference, as_data, compare, text_lines
 from lithify.schedule.definitions_from_git import Origin
 from lithify.sources.context import SourceContext
@@ -85,19 +87,41 @@ def _meant(words: Sequence[str], repo: str, to_repo: str) -> tuple[Origin, Origi
 def _compared(
     invocation: Invocation, old: Definitions, new: Definitions, named: Sequence[str]
 ) -> tuple[list[SystemDifference], int]:
-    """Return the differences of the named systems, or of all, and how many of all were broken."""
+    """Return the differences of the named systems, or of all that are not the same, and how many could not be compared.
+
+    Of all systems those are left out, with a warning, that are broken in both commits.
+    """
     if named:
         files = [_located(invocation, old, new, name) for name in named]
-        return [compare(f, _graph(invocation, old, f), _graph(invocation, new, f)) for f in files], 0
+        return [compare(file, _graph(old, file), _graph(new, file)) for file in files], 0
     found: list[SystemDifference] = []
     broken = 0
+    faults: dict[Fault, None] = {}
+    sameness = Sameness(old, new)
     for file in dict.fromkeys((*system_names(new), *system_names(old))):
+        if sameness.is_same(file):
+            continue
         try:
-            found.append(compare(file, _graph(invocation, old, file), _graph(invocation, new, file)))
+            found.append(compare(file, _graph(old, file), _graph(new, file)))
         except DefinitionErrors as error:
-            invocation.messages.warn(error_text(error).replace("ERROR:", f"warning: {file}:"))
-            broken += 1
+            faults.update(dict.fromkeys(fault for fault in error.faults if fault.severity == "error"))
+            in_both = _is_broken(old, file) and _is_broken(new, file)
+            broken += not in_both
+            where = "in both" if in_both else "in one of the commits"
+            invocation.messages.warn(
+                f"warning: {file} is not compared: it is broken {where}: {error.message}"
+            )
+    for fault in faults:
+        invocation.messages.warn(fault_text(fault))
     return found, broken
+
+
+def _is_broken(definitions: Definitions, file: str) -> bool:
+    try:
+        _graph(definitions, file)
+    except DefinitionErrors:
+        return True
+    return False
 
 
 def _located(invocation: Invocation, old: Definitions, new: Definitions, name: str) -> str:
@@ -107,11 +131,11 @@ def _located(invocation: Invocation, old: Definitions, new: Definitions, name: s
         return old.locate(name, kind="system", cwd=invocation.cwd)
 
 
-def _graph(invocation: Invocation, definitions: Definitions, file: str) -> SystemGraph | None:
+def _graph(definitions: Definitions, file: str) -> SystemGraph | None:
     """Return a system's graph, or None where there is no such file."""
     if definitions.loaded(file) is None:
         return None
-    return shown_system(invocation, definitions, file)
+    return resolve(definitions, file)
 
 
 def _describing(

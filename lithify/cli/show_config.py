@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lithify.config import SETTING_NAMES, Settings
+from lithify.config import SETTING_NAMES, Settings, value_text
 
 DEFAULT = "default"
 
@@ -46,18 +46,7 @@ def command(
     for name, value in values.items():
         if origins:
             sys.stdout.write(f"# {settings.origins.get(name, DEFAULT)}\n")
-        sys.stdout.write(f"{name} = {_text(value)}\n")
-
-
-def _text(value: Any) -> str:
-    """Return a value as a file of settings may have it."""
-    if isinstance(value, tuple):
-        return ", ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "" if value is None else str(value)
+        sys.stdout.write(f"{name} = {value_text(value)}\n")
 
 
 def _plain(value: Any) -> Any:
