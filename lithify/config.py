@@ -193,6 +193,17 @@ _CHOICES = {
 }
 
 
+def value_text(value: Any) -> str:
+    """Return a setting's value as a file of settings may have it."""
+    if isinstance(value, tuple):
+        return ", ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
+
+
 def is_flag(name: str) -> bool:
     """Return whether a setting is a boolean, whose option needs no value."""
     return name in _BOOLEANS

@@ -2,48 +2,89 @@
 
 from __future__ import annotations
 
+from lithify.cli.text import printable, width_of
 from lithify.errors import BuildFailed, DefinitionErrors, Fault, LithifyError, SeveralFailed
 
 TAIL_LINES = 20
+_SHOWN = 100
+"""Columns of a source line that are shown; of a longer one, those around the mark."""
 
 
 def error_text(error: LithifyError) -> str:
     """Return all that is said of an error; its last line of substance begins with ``ERROR:``."""
     match error:
         case DefinitionErrors():
-            return "\n".join([*(fault_text(fault) for fault in error.faults), f"ERROR: {error.message}"])
+            faults = [fault_text(fault) for fault in error.faults]
+            return "\n".join([*faults, f"ERROR: {printable(error.message)}", *_hints(error)])
         case BuildFailed():
             return build_failure_text(error)
         case SeveralFailed():
-            parts = [error_text(failure) for failure in error.failures]
-            table = [f"  {failure.message}" for failure in error.failures]
-            return "\n\n".join(parts) + "\n\n" + "\n".join([f"ERROR: {len(table)} failures", *table])
+            return _several_text(error)
         case _:
-            return "\n".join([f"ERROR: {error.message}", *(f"hint: {hint}" for hint in error.hints)])
+            first, *more = error.message.splitlines() or [""]
+            return "\n".join(
+                [f"ERROR: {printable(first)}", *(f"  {printable(line)}" for line in more), *_hints(error)]
+            )
 
 
 def fault_text(fault: Fault) -> str:
     """Return one fault as a compiler shows it: place, message, the source line, a mark, a hint."""
     place = fault.place
-    lines = [f"{place.file}:{place.line}:{place.column}: {fault.severity}: {fault.message}"]
-    if place.source_line:
-        shown = place.source_line.expandtabs(1)
-        lines += [f"    {shown}", f"    {' ' * (place.column - 1)}^"]
-    lines += [f"{where.file}:{where.line}:{where.column}: note: {what}" for where, what in fault.related]
+    lines = [f"{place.file}:{place.line}:{place.column}: {fault.severity}: {printable(fault.message)}"]
+    if place.source_line.strip():
+        lines += _marked(place.source_line, place.column)
+    lines += [
+        f"{where.file}:{where.line}:{where.column}: note: {printable(what)}" for where, what in fault.related
+    ]
     if fault.hint:
-        lines.append(f"hint: {fault.hint}")
+        lines.append(f"hint: {printable(fault.hint)}")
     return "\n".join(lines)
 
 
 def build_failure_text(error: BuildFailed) -> str:
     """Return a failed command: what it was, how its log ends, where the rest is, and what to type."""
-    lines = [f"ERROR: {error.message}"]
-    if error.command:
-        lines.append(f"  command: {error.command}")
+    lines = [f"ERROR: {printable(error.message)}"]
+    first, *more = [printable(line) for line in error.command.splitlines()] or [""]
+    if first:
+        lines += [f"  command: {first}", *(f"           {line}" for line in more)]
     if error.log_tail:
-        lines += [f"  the last lines of its log ({error.log}):"]
-        lines += [f"    {line}" for line in error.log_tail[-TAIL_LINES:]]
+        lines.append(f"  the last lines of its log ({error.log}):")
+        lines += [f"    {printable(line)}".rstrip() for line in error.log_tail[-TAIL_LINES:]]
     elif error.log:
         lines.append(f"  log: {error.log}")
-    lines += [f"hint: {hint}" for hint in error.hints]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_hints(error)])
+
+
+def _several_text(error: SeveralFailed) -> str:
+    """Return each failure in full, then one table of them all."""
+    parts = [error_text(failure) for failure in error.failures]
+    rows = [_row(failure) for failure in error.failures]
+    widths = [max(width_of(row[column]) for row in rows) for column in (0, 1)]
+    table = [
+        f"  {name}{' ' * (widths[0] - width_of(name))}  {step}{' ' * (widths[1] - width_of(step))}  {reason}".rstrip()
+        for name, step, reason in rows
+    ]
+    return "\n\n".join([*parts, "\n".join([f"ERROR: {len(rows)} failures", *table, *_hints(error)])])
+
+
+def _row(failure: LithifyError) -> tuple[str, str, str]:
+    if isinstance(failure, BuildFailed):
+        return printable(failure.component), printable(failure.step), printable(failure.reason)
+    name, _, text = failure.message.partition(": ")
+    return (printable(name), "", printable(text)) if text else ("", "", printable(name))
+
+
+def _hints(error: LithifyError) -> list[str]:
+    return [f"hint: {printable(hint)}" for hint in error.hints]
+
+
+def _marked(source_line: str, column: int) -> list[str]:
+    """Return a source line with a mark below one of its columns, which count letters from 1."""
+    start = 0 if column <= _SHOWN - 20 else column - 1 - _SHOWN // 2
+    shown = source_line.expandtabs(1)[start : start + _SHOWN]
+    before = printable(source_line.expandtabs(1)[start : column - 1] + "|")[:-1]
+    lead, tail = ("…" if start else ""), ("…" if len(source_line) > start + _SHOWN else "")
+    return [
+        f"    {lead}{printable(shown + '|')[:-1].rstrip()}{tail}",
+        f"    {' ' * width_of(lead + before)}^",
+    ]

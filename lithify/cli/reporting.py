@@ -13,11 +13,12 @@ from typing import Protocol, TextIO
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.jsonlines import JsonLinesReader
+from lithify.cli.messages import Messages
 from lithify.cli.plain import PlainReader
 from lithify.cli.terminal import TerminalReader
-from lithify.config import Settings
+from lithify.config import Settings, value_text
 from lithify.errors import UsageError
-from lithify.events import BuildPlanned, Event, Note, Report
+from lithify.events import BuildPlanned, Event, Report
 
 INTERRUPTED = 130
 _SMALLEST = (20, 4)
@@ -36,18 +37,19 @@ class Reader(Protocol):
 
 
 class _All:
-    """Hands each event to every reader."""
+    """Hands each event to every reader; where a build begins, the settings in force are said once."""
 
-    def __init__(self, readers: list[Reader], settings: Settings) -> None:
+    def __init__(self, readers: list[Reader], settings: Settings, messages: Messages) -> None:
         self._readers = readers
+        self._messages = messages
         self._in_force = settings_in_force(settings)
 
     def __call__(self, event: Event) -> None:
-        for reader in self._readers:
-            reader(event)
         if isinstance(event, BuildPlanned) and self._in_force:
             text, self._in_force = self._in_force, ""
-            self(Note(text=text))
+            self._messages.warn(text)
+        for reader in self._readers:
+            reader(event)
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def reading_events(invocation: Invocation, *, events_to: str = "") -> Iterator[R
     messages.above = visible.print_above
     try:
         with _stopping(visible):
-            yield _All(readers, settings)
+            yield _All(readers, settings, messages)
     finally:
         messages.above = None
         for reader in readers:
@@ -77,9 +79,11 @@ def reading_events(invocation: Invocation, *, events_to: str = "") -> Iterator[R
 def settings_in_force(settings: Settings) -> str:
     """Return the settings that somebody has set, with where; empty where there are none of interest."""
     given = [
-        f"{name} ({origin})" for name, origin in sorted(settings.origins.items()) if name not in _UNREMARKABLE
+        f"{name} = {value_text(getattr(settings, name.replace('-', '_')))} ({origin})"
+        for name, origin in sorted(settings.origins.items())
+        if name not in _UNREMARKABLE
     ]
-    return f"settings that differ from the defaults: {', '.join(given)}" if given else ""
+    return f"settings: {', '.join(given)}" if given else ""
 
 
 def _visible(

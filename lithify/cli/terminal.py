@@ -13,7 +13,7 @@ from typing import TextIO
 
 from lithify import events
 from lithify.cli.board import Board
-from lithify.cli.lines import is_vital, line_of, stamped
+from lithify.cli.lines import line_of, stamped
 from lithify.cli.text import clock, cut, padded, printable, size, width_of
 from lithify.cli.ticking import Ticker
 
@@ -21,7 +21,9 @@ TICK_SECONDS = 0.25
 LEAST_SECONDS = 0.08
 """Between two drawings of which no line stays: sources report far more often than anybody can see."""
 _CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
-_BOLD, _DIM, _RED, _YELLOW, _GREEN, _PLAIN = (f"\x1b[{code}m" for code in ("1", "2", "31", "33", "32", "0"))
+_BOLD, _RED, _YELLOW, _GREEN, _PLAIN = (f"\x1b[{code}m" for code in ("1", "31", "33", "32", "0"))
+_WIDEST = 100
+"""Columns of the block on a wide screen: a time must stand near its name."""
 
 
 class TerminalReader:
@@ -44,6 +46,7 @@ class TerminalReader:
         self._began = now()
         self._drawn_at = float("-inf")
         self._drawn: list[str] = []
+        self._width = 0
         self._board = Board()
         self._lock = threading.RLock()
         self._ticker = Ticker(TICK_SECONDS, self.tick)
@@ -91,7 +94,10 @@ class TerminalReader:
         if not above and block == self._drawn:
             return
         out = [self._to_top(width), *(_staying(line, width) for line in above.splitlines())]
-        shown = [self._dimmed(line, last=number == len(block) - 1) for number, line in enumerate(block)]
+        if width != self._width:  # wrapped rows stay marked as one line where they are only written over
+            out.insert(1, _CLEAR_BELOW)
+            self._width = width
+        shown = [*block[:-1], f"{_BOLD}{block[-1]}{_PLAIN}"] if block and self._color else block
         out += [f"{_CLEAR_LINE}\n".join(shown), _CLEAR_LINE if block else "", _CLEAR_BELOW]
         self._stream.write("".join(out))
         self._stream.flush()
@@ -116,16 +122,9 @@ class TerminalReader:
                 color = _GREEN
             case events.BuildPlanned():
                 color = _BOLD
-            case _ if is_vital(event):
-                color = _RED
             case _:
                 return line
         return f"{color}{line}{_PLAIN}" if self._color else line
-
-    def _dimmed(self, line: str, *, last: bool) -> str:
-        if not self._color:
-            return line
-        return f"{_BOLD if last else _DIM}{line}{_PLAIN}"
 
 
 def _staying(line: str, width: int) -> str:
@@ -146,8 +145,8 @@ def block_of(board: Board, elapsed: float, now: float, width: int, height: int) 
     hidden = len(rows) - room + 1 if len(rows) > room else 0
     if hidden:
         rows = rows[: room - 1]
-    columns = max(width - 1, 10)
-    names = min(max((width_of(name) for name, _, _ in rows), default=0), max(columns - 24, 8))
+    columns = min(max(width - 1, 10), _WIDEST)
+    names = min(max((width_of(name) for name, _, _ in rows), default=0), max(columns - 30, 8))
     lines = [_row(name, text, took, names, columns) for name, text, took in rows]
     if hidden:
         lines.append(cut(f"  and {hidden} more", columns))
