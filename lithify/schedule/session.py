@@ -25,9 +25,10 @@ from lithify.build.metadata import (
 from lithify.build.workshop import Workshop, sweep
 from lithify.cache import CacheFolder, open_cache
 from lithify.config import Settings
+from lithify.definitions.architectures import builds_for
 from lithify.definitions.model import Source
 from lithify.definitions.tree import Definitions, load
-from lithify.errors import UsageError
+from lithify.errors import LithifyError, UsageError
 from lithify.events import BuildPlanned, Note, Report
 from lithify.facts import Facts
 from lithify.graph.keys import Keys, definition_keys
@@ -41,6 +42,7 @@ from lithify.schedule.run import Policy, run_plan, selected_chunks
 from lithify.sources.kinds import SourceContext
 from lithify.sources.lock import LOCK_NAME, Lock, read_lock
 from lithify.sources.pins import refuse_unpinned, resolve_pins
+from lithify.staging.architecture import host_architecture
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
 from lithify.staging.namespace import enter
@@ -197,6 +199,7 @@ def build_system(
     """
     resolved = resolve_system(session, system)
     require_sound(resolved.graph)
+    _refuse_foreign(resolved.graph)
     _refuse_unpinned(resolved)
     if components:
         return _build_components(session, resolved, components, policy)
@@ -216,6 +219,15 @@ def build_system(
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
     return BuildResult(resolved=resolved, system=built, chunks=chunks, lines=lines, outcome=outcome)
+
+
+def _refuse_foreign(graph: SystemGraph) -> None:
+    system, host = graph.system, host_architecture()
+    if not builds_for(host, system.arch):
+        raise LithifyError(
+            f"Are you trying to cross-build? {system.name} is for {system.arch}, and this machine is {host}",
+            hints=[f"build it on a machine that is {system.arch}"],
+        )
 
 
 def _refuse_unpinned(resolved: Resolved) -> None:
