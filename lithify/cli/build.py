@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from lithify.cli.invocation import Invocation
+from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
+from lithify.cli.show import as_text
+from lithify.errors import LithifyError
+from lithify.graph.model import SystemGraph
+from lithify.report.states import expectation
 from lithify.schedule.run import Policy
-from lithify.schedule.session import build_system
+from lithify.schedule.session import build_system, nearest
 
 
 def command(
@@ -22,6 +29,15 @@ def command(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="go on with what does not depend on a failure")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only show what would be built, and why, as `show` does")
+    ] = False,
+    events_to: Annotated[
+        str,
+        typer.Option(
+            "--events", metavar="FILE", help="write all that happens as JSON lines to a file or descriptor"
+        ),
+    ] = "",
 ) -> None:
     """Build a system, or only the named chunks and strata of it, and print KEY.kind.name of what was asked for.
 
@@ -30,8 +46,12 @@ def command(
       lithify build systems/demo.morph
       lithify build demo zlib dropbear
       lithify build demo --keep-going -j 4
+      lithify build demo --dry-run
     """
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    if dry_run:
+        _show_only(ctx.obj, system, components or ())
+        return
+    with reading_events(ctx.obj, events_to=events_to) as report, opened(ctx.obj, report) as session:
         result = build_system(
             session,
             session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd),
@@ -39,3 +59,25 @@ def command(
             policy=Policy(jobs=ctx.obj.settings.jobs, keep_going=keep_going),
         )
     sys.stdout.write("".join(f"{line}\n" for line in result.lines))
+
+
+def _show_only(invocation: Invocation, system: str, components: Sequence[str]) -> None:
+    """Print what a build would do; one that has nothing to do, or cannot begin, says so too."""
+    with reading_events(invocation) as report, opened(invocation, report) as session:
+        resolved = named_system(invocation, session, system)
+        wanted = _chunks_of(resolved.graph, components) if components else None
+        found = expectation(session, resolved, wanted)
+    sys.stdout.write(as_text(found))
+
+
+def _chunks_of(graph: SystemGraph, components: Sequence[str]) -> list[str]:
+    names: dict[str, None] = {}
+    for component in components:
+        name = component.removesuffix(".morph").rsplit("/", 1)[-1]
+        if name not in graph.chunks and name not in graph.strata:
+            raise LithifyError(
+                f"{graph.system.name} has no chunk or stratum {component}",
+                hints=nearest(name, [*graph.chunks, *graph.strata]),
+            )
+        names.update(dict.fromkeys([name] if name in graph.chunks else graph.strata[name].chunks))
+    return list(names)

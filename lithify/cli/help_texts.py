@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -86,14 +87,26 @@ def _table(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     yield ""
 
 
+def stale_texts() -> list[str]:
+    """Return the names of commands whose kept help is not what it would be now, and of texts without a command."""
+    made = {entry.name: made_help(entry) for entry in COMMANDS}
+    kept = {path.stem: path.read_text(encoding="utf-8") for path in TEXTS.glob("*.txt")}
+    return sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
+
+
 def write_texts() -> None:
     """Write the help of every command down."""
     TEXTS.mkdir(exist_ok=True)
-    for stale in TEXTS.glob("*.txt"):
-        stale.unlink()
-    for entry in COMMANDS:
-        (TEXTS / f"{entry.name}.txt").write_text(made_help(entry), encoding="utf-8")
+    made = {entry.name: made_help(entry) for entry in COMMANDS}
+    for old in TEXTS.glob("*.txt"):
+        if old.stem not in made:
+            old.unlink()
+    for name, text in made.items():
+        (TEXTS / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        stale = stale_texts()
+        sys.exit(f"stale: {', '.join(stale)}; run python -m lithify.cli.help_texts" if stale else 0)
     write_texts()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from lithify.build.metadata import definition_ref, last_ref
 from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.graph.explain import differences
-from lithify.graph.keys import Unresolved
-from lithify.graph.model import DefinitionKey
-from lithify.schedule.session import Resolved, Session, plan_of
+from lithify.cli.text import padded, width_of
+from lithify.report.states import Expectation, State, expectation
 
 
 def command(
@@ -23,7 +21,10 @@ def command(
     system: Annotated[str, typer.Argument(help="the system, as a path or a name")],
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
-    """Show each chunk of a system: name, key, whether it is cached, and if not, why it would be built.
+    """Show each chunk of a system: key, whether it is in the store, name, and why it would be built.
+
+    States: cached; build; unresolved (its key is not known yet); unneeded (not in the store, and nothing that is to be built
+    needs it).
 
     \b
     Examples:
@@ -31,84 +32,45 @@ def command(
       lithify show demo --json
     """
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
-        resolved = named_system(ctx.obj, session, system)
-        rows = states(session, resolved)
-    sys.stdout.write(json.dumps(rows, indent=2) + "\n" if as_json else as_text(resolved, rows))
+        found = expectation(session, named_system(ctx.obj, session, system))
+    sys.stdout.write(json.dumps(as_data(found), indent=2) + "\n" if as_json else as_text(found))
 
 
-def states(session: Session, resolved: Resolved) -> list[dict[str, Any]]:
-    """Return one row for each needed chunk and the system: name, kind, key, state, cause, seconds of the last build."""
-    graph, keys = resolved.graph, resolved.keys
-    unresolved = [name for name in graph.needed if isinstance(keys.chunk[name], Unresolved)]
-    to_build = set(unresolved or plan_of(session, resolved).to_build)
+def as_data(found: Expectation) -> dict[str, Any]:
+    """Return an expectation as JSON has it."""
     rows = [
-        _row(session, resolved, "chunk", name, keys.chunk[name], name in to_build)
-        for name in graph.chunks
-        if name in graph.needed
+        {name: value for name, value in asdict(state).items() if name != "kind"} for state in found.states
     ]
-    cached = (
-        not isinstance(keys.system, Unresolved)
-        and session.repository.ref(definition_ref(keys.system)) is not None
-    )
-    return [*rows, _row(session, resolved, "system", graph.system.name, keys.system, not cached)]
-
-
-def _row(
-    session: Session, resolved: Resolved, kind: Any, name: str, key: DefinitionKey | Unresolved, missing: bool
-) -> dict[str, Any]:
-    if isinstance(key, Unresolved):
-        return {
-            "name": name,
-            "kind": kind,
-            "key": None,
-            "state": "unresolved",
-            "cause": f"{key.origin}: {key.reason}",
-        }
-    if not missing and session.repository.ref(definition_ref(key)) is None:
-        return {"name": name, "kind": kind, "key": key, "state": "not needed", "cause": ""}
-    cause = _cause(session, resolved, kind, name) if missing else ""
-    seconds = session.facts.get("seconds", name)
+    kinds = [state.kind for state in found.states]
+    counts = {name: found.count(name) for name in ("cached", "build", "unresolved", "unneeded")}
     return {
-        "name": name,
-        "kind": kind,
-        "key": key,
-        "state": "build" if missing else "cached",
-        "cause": cause,
-        "seconds": None if seconds is None else float(seconds),
+        "system": next((row for row, kind in zip(rows, kinds, strict=True) if kind == "system"), None),
+        "chunks": [row for row, kind in zip(rows, kinds, strict=True) if kind == "chunk"],
+        "counts": {"chunks": kinds.count("chunk"), **counts},
+        "expected-seconds": None if found.seconds is None else round(found.seconds, 1),
     }
 
 
-def _cause(session: Session, resolved: Resolved, kind: Any, name: str) -> str:
-    """Return in a few words why something has to be built: what differs from its last build."""
-    last = session.repository.ref(last_ref(kind, name, resolved.graph.system.arch))
-    if last is None:
-        return "never built"
-    old = session.repository.commit(last).metadata["definition-inputs"]
-    found = differences(old, resolved.keys.expanded(kind, name))
-    causes = [difference.input for difference in found if difference.cause]
-    follows = [difference.subject for difference in found if not difference.cause and difference.subject]
-    if causes:
-        return f"changed: {', '.join(causes[:3])}{' …' if len(causes) > 3 else ''}"
-    if follows:
-        return f"follows {', '.join(follows[:3])}{' …' if len(follows) > 3 else ''}"
-    return "its result is not in the store"
+def as_text(found: Expectation) -> str:
+    """Return an expectation as a table, and below it what it comes to."""
+    width = max((width_of(state.name) for state in found.states), default=0)
+    return "\n".join([*(_line(state, width) for state in found.states), summary(found), ""])
 
 
-def as_text(resolved: Resolved, rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a table, and what they come to."""
-    width = max(len(row["name"]) for row in rows)
-    lines = []
-    for row in rows:
-        key = (row["key"] or "unknown")[:8]
-        lines.append(f"{key:<8}  {row['state']:<10}  {row['name']:<{width}}  {row['cause']}".rstrip())
-    chunks = [row for row in rows if row["kind"] == "chunk"]
-    counts = {
-        state: sum(row["state"] == state for row in chunks) for state in ("cached", "build", "unresolved")
-    }
-    summary = f"{len(chunks)} chunks: {counts['cached']} cached, {counts['build']} to build"
-    if counts["unresolved"]:
-        summary += f", {counts['unresolved']} unresolved"
-    expected = [row["seconds"] for row in rows if row["state"] == "build" and row.get("seconds")]
-    if expected:
-        summary += f"; the last builds of {len(expected)} of them took {sum(expected):.0f} s in all"
-    return "\n".join([*lines, summary]) + "\n"
+def summary(found: Expectation) -> str:
+    """Return how many chunks there are, in which state, and how long a build would take."""
+    chunks = sum(state.kind == "chunk" for state in found.states)
+    parts = [f"{found.count('cached')} cached", f"{found.count('build')} to build"]
+    parts += [f"{found.count(state)} {state}" for state in ("unresolved", "unneeded") if found.count(state)]
+    text = f"{chunks} chunk{'' if chunks == 1 else 's'}: {', '.join(parts)}"
+    return text if found.seconds is None else f"{text}; about {_duration(found.seconds)}"
+
+
+def _line(state: State, width: int) -> str:
+    key = (state.key or "unknown")[:8]
+    return f"{key:<8}  {state.state:<10}  {padded(state.name, width)}  {state.cause}".rstrip()
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{max(round(seconds), 1)} s" if seconds < 90 else f"{minutes} min"
