@@ -142,7 +142,7 @@ class _Filling:
             os.close(folder.descriptor)
 
     def _add_file(self, folder: _Open, name: str, checksum: str) -> None:
-        source = str(self._loader.file_path(checksum))
+        source = self._loader.file_place(checksum)
         group = self._group_of.get(folder.within(name)) if self._group_of else None
         if group in self._first:
             os.link(

@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 from lithify.errors import Damaged
@@ -46,7 +45,7 @@ class Entry:
 class FileLoader(Loader, Protocol):
     """A loader that also knows where file objects lie."""
 
-    def file_path(self, checksum: str) -> Path:
+    def file_place(self, checksum: str) -> str:
         """Return the path of a file object, which need not exist."""
         ...
 
@@ -114,7 +113,7 @@ def _children(
 
 
 def _file_entry(loader: FileLoader, path: str, checksum: str, hardlink_to: str) -> Entry:
-    place = loader.file_path(checksum)
+    place = loader.file_place(checksum)
     try:
         status = os.lstat(place)
         is_link = stat.S_ISLNK(status.st_mode)
@@ -136,7 +135,7 @@ def _file_entry(loader: FileLoader, path: str, checksum: str, hardlink_to: str) 
     )
 
 
-def read_xattrs(place: str | Path | int) -> Xattrs:
+def read_xattrs(place: str | int) -> Xattrs:
     """Return the xattrs of a file (a path, or a descriptor), sorted by name; a symlink is not followed."""
     follow = isinstance(place, int)
     return tuple(

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 CHECKSUM_BYTES = 32
+_SHORT = 0xFF - 2 * CHECKSUM_BYTES - 2
+"""Names up to here, their NUL counted, leave their entry with offsets of one byte."""
+_NO_NAMES = ("", ".", "..")
 Xattrs = tuple[tuple[bytes, bytes], ...]
 """(name without the final NUL, value), sorted by name."""
 
@@ -77,36 +79,68 @@ def decode_dirtree(data: bytes) -> Dirtree:
     middle = int.from_bytes(data[end:], "little")
     if end < 0 or middle > end:
         raise ValueError("a directory object is cut off")
-    files = []
-    for part in _elements(data[:middle]):
-        last = len(part) - _width(len(part))
-        cut = int.from_bytes(part[last:], "little")
-        if last - cut != CHECKSUM_BYTES:
-            raise ValueError("a file in a directory object has no checksum")
-        files.append((_name(part, cut), part[cut:last].hex()))
-    dirs = []
-    for part in _elements(data[middle:end]):
-        width = _width(len(part))
-        last = len(part) - 2 * width
-        second = int.from_bytes(part[last : last + width], "little")
-        cut = int.from_bytes(part[last + width :], "little")
-        if second - cut != CHECKSUM_BYTES or last - second != CHECKSUM_BYTES:
-            raise ValueError("a folder in a directory object has no checksums")
-        dirs.append((_name(part, cut), part[cut:second].hex(), part[second:last].hex()))
-    _check_order([name for name, _ in files], [name for name, _, _ in dirs])
-    return Dirtree(tuple(files), tuple(dirs))
+    files = tuple(_decode_files(data[:middle]))
+    dirs = tuple(_decode_dirs(data[middle:end]))
+    _check_names([name for name, _ in files], [name for name, _, _ in dirs])
+    return Dirtree(files, dirs)
+
+
+def _decode_files(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (name, checksum) of an ``a(say)``; written out, since a merge decodes tens of thousands of them."""
+    start = 0
+    for end in _ends(data):
+        if end - start < CHECKSUM_BYTES:
+            raise ValueError("a file in a directory object is cut off")
+        if end - start <= 0xFF:
+            last = end - 1
+            cut = start + data[last]
+        else:
+            last = end - 2
+            cut = start + int.from_bytes(data[last:end], "little")
+        if last - cut != CHECKSUM_BYTES or cut <= start or data[cut - 1]:
+            raise ValueError("a file in a directory object is broken")
+        yield data[start : cut - 1].decode(), data[cut:last].hex()
+        start = end
+
+
+def _decode_dirs(data: bytes) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, dirtree, dirmeta) of an ``a(sayay)``."""
+    start = 0
+    for end in _ends(data):
+        if end - start < CHECKSUM_BYTES:
+            raise ValueError("a folder in a directory object is cut off")
+        if end - start <= 0xFF:
+            last = end - 2
+            second, cut = start + data[last], start + data[last + 1]
+        else:
+            last = end - 4
+            second = start + int.from_bytes(data[last : last + 2], "little")
+            cut = start + int.from_bytes(data[last + 2 : end], "little")
+        if second - cut != CHECKSUM_BYTES or last - second != CHECKSUM_BYTES or cut <= start or data[cut - 1]:
+            raise ValueError("a folder in a directory object is broken")
+        yield data[start : cut - 1].decode(), data[cut:second].hex(), data[second:last].hex()
+        start = end
 
 
 def encode_dirtree(folder: Dirtree) -> bytes:
     """Return the bytes of a folder, which is sorted here; the exact form that libostree writes."""
-    files = [
-        _tuple_of((name.encode() + b"\0", bytes.fromhex(checksum))) for name, checksum in sorted(folder.files)
-    ]
+    files = [_encode_child(name, bytes.fromhex(checksum)) for name, checksum in sorted(folder.files)]
     dirs = [
-        _tuple_of((name.encode() + b"\0", bytes.fromhex(tree), bytes.fromhex(meta)))
+        _encode_child(name, bytes.fromhex(tree), bytes.fromhex(meta))
         for name, tree, meta in sorted(folder.dirs)
     ]
     return _tuple_of((_array_of(files), _array_of(dirs)))
+
+
+def _encode_child(name: str, *checksums: bytes) -> bytes:
+    """Return an ``(say)`` or ``(sayay)``: what :func:`_tuple_of` gives, and faster for names that are not long."""
+    text = name.encode()
+    first = len(text) + 1
+    if first > _SHORT:
+        return _tuple_of((text + b"\0", *checksums))
+    if len(checksums) == 1:
+        return b"".join((text, b"\0", checksums[0], bytes((first,))))
+    return b"".join((text, b"\0", *checksums, bytes((first + CHECKSUM_BYTES, first))))
 
 
 def decode_dirmeta(data: bytes) -> Dirmeta:
@@ -184,43 +218,40 @@ def _decode_metadata(data: bytes) -> dict[str, str | tuple[str, ...]]:
 
 def _elements(data: bytes, alignment: int = 1) -> list[bytes]:
     """Return the elements of an array whose elements have no fixed length."""
-    if not data:
-        return []
-    width = _width(len(data))
-    table = int.from_bytes(data[len(data) - width :], "little")
-    count, rest = divmod(len(data) - table, width)
-    if table > len(data) or rest:
-        raise ValueError("an array's table of offsets is broken")
-    if width == 1:
-        ends: Iterable[int] = data[table:]
-    elif width == 8:
-        ends = struct.unpack(f"<{count}Q", data[table:])
-    else:
-        ends = struct.unpack(f"<{count}{'H' if width == 2 else 'I'}", data[table:])
     parts = []
     start = 0
-    for end in ends:
-        if not start <= end <= table:
-            raise ValueError("an array's offsets are out of order")
+    for end in _ends(data):
         parts.append(data[start:end])
         start = end if alignment == 1 else _aligned(end, alignment)
     return parts
 
 
-def _name(part: bytes, end: int) -> str:
-    """Return the name that a directory object has at the start of an entry."""
-    name = part[: max(end - 1, 0)].decode()
-    if not name or part[end - 1] or "/" in name or "\0" in name or name in (".", ".."):
-        raise ValueError(f"a directory object holds {name!r}, which is no file's name")
-    return name
+def _ends(data: bytes) -> Sequence[int]:
+    """Return where each element of an array ends, from the table behind them; each at or after the one before."""
+    if not data:
+        return ()
+    width = _width(len(data))
+    table = int.from_bytes(data[len(data) - width :], "little")
+    count, rest = divmod(len(data) - table, width)
+    if table > len(data) or rest:
+        raise ValueError("an array's table of offsets is broken")
+    code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
+    ends: Sequence[int] = data[table:] if width == 1 else struct.unpack(f"<{count}{code}", data[table:])
+    if not ends or ends[-1] != table or sorted(ends) != list(ends):
+        raise ValueError("an array's offsets are out of order")
+    return ends
 
 
-def _check_order(files: Sequence[str], dirs: Sequence[str]) -> None:
-    for names in (files, dirs):
-        if any(first >= second for first, second in pairwise(names)):
-            raise ValueError("a directory object is not sorted")
-    if files and dirs and not set(files).isdisjoint(dirs):
+def _check_names(files: list[str], dirs: list[str]) -> None:
+    """Raise :class:`ValueError` for names that are no file's, not sorted, or there twice."""
+    names = {*files, *dirs}
+    joined = "".join(names)
+    if "/" in joined or "\0" in joined or not names.isdisjoint(_NO_NAMES):
+        raise ValueError("a directory object holds a name that is no file's")
+    if len(names) != len(files) + len(dirs):
         raise ValueError("a directory object holds a name twice")
+    if sorted(files) != files or sorted(dirs) != dirs:
+        raise ValueError("a directory object is not sorted")
 
 
 def _text(data: bytes) -> str:

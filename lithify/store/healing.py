@@ -75,7 +75,7 @@ def _layers_of(
     for kind, checksum in bad:
         if kind == "file":
             try:
-                inodes.add(os.lstat(repository.file_path(checksum)).st_ino)
+                inodes.add(os.lstat(repository.file_place(checksum)).st_ino)
             except FileNotFoundError:
                 continue
     there = sorted(name for name in os.listdir(store.cache.layers) if not name.startswith("."))

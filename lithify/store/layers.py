@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import secrets
-import stat
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
@@ -126,41 +126,48 @@ def _rename_away(cache: CacheFolder, store: Store, place: Path) -> bool:
 
 def survey_folder(folder: Path) -> Survey:
     """Return how a folder looks: names, kinds, modes, owners, sizes, times and link targets of all that is in it."""
-    digest = hashlib.sha256()
+    looks: list[str] = []
     dirs: list[str] = []
     symlinks: dict[str, str] = {}
     files: list[str] = []
     top = str(folder)
     pending = [""]
-    digest.update(_looks("", os.lstat(top), with_size=False))
+    looks.append(_look_of_folder("", os.lstat(top)))
     while pending:
         path = pending.pop()
         prefix = f"{path}/" if path else ""
-        with os.scandir(f"{top}/{path}") as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        for entry in entries:
-            here = prefix + entry.name
-            status = entry.stat(follow_symlinks=False)
-            kind = stat.S_IFMT(status.st_mode)
-            digest.update(_looks(here, status, with_size=kind != stat.S_IFDIR))
-            if kind == stat.S_IFDIR:
-                dirs.append(here)
-                pending.append(here)
-            elif kind == stat.S_IFLNK:
-                symlinks[here] = target = os.readlink(entry.path)
-                digest.update(target.encode(errors="surrogateescape") + b"\0")
-            else:
-                files.append(here)
+        # on an open folder, so that the kernel need not walk the whole path for each entry
+        descriptor = os.open(f"{top}/{path}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with os.scandir(descriptor) as listing:
+                entries = sorted(listing, key=attrgetter("name"))
+            for entry in entries:
+                here = prefix + entry.name
+                status = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    dirs.append(here)
+                    pending.append(here)
+                    looks.append(_look_of_folder(here, status))
+                    continue
+                target = ""
+                if entry.is_symlink():
+                    symlinks[here] = target = os.readlink(entry.name, dir_fd=descriptor)
+                else:
+                    files.append(here)
+                looks.append(
+                    f"{here}\0{status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns} "
+                    f"{status.st_size} {target}"
+                )
+        finally:
+            os.close(descriptor)
     return Survey(
-        fingerprint=digest.hexdigest(),
+        fingerprint=hashlib.sha256("\0".join(looks).encode(errors="surrogateescape")).hexdigest(),
         dirs=frozenset(dirs),
         symlinks=symlinks,
         files=frozenset(files),
     )
 
 
-def _looks(path: str, status: os.stat_result, *, with_size: bool) -> bytes:
-    """Return what is compared of an entry; a folder's size is its file system's affair."""
-    size = status.st_size if with_size else 0
-    text = f"{path}\0{status.st_mode} {status.st_uid} {status.st_gid} {size} {status.st_mtime_ns}\0"
-    return text.encode(errors="surrogateescape")
+def _look_of_folder(path: str, status: os.stat_result) -> str:
+    """Return what is compared of a folder: not its size, which is its file system's affair."""
+    return f"{path}\0{status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns}"

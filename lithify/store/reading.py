@@ -137,6 +137,10 @@ class Repository:
         """Return the path of a file object: a regular file or a symlink, with its own owner, mode and xattrs."""
         return Path(self._path(checksum, "file"))
 
+    def file_place(self, checksum: str) -> str:
+        """Return what :meth:`file_path` does as text: a fifth of the time, where it is asked for each file of a tree."""
+        return self._path(checksum, "file")
+
     def symlink_target(self, checksum: str) -> str | None:
         """Return where a file object leads, or None where it is no symlink."""
         try:

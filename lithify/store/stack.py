@@ -7,7 +7,6 @@ layer whose folders lie on symlinks of others is rewritten (metadata only), chec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from lithify.cache import CacheFolder
 from lithify.store.content import content_digest
@@ -132,5 +131,5 @@ class _WithFrozen:
     def symlink_target(self, checksum: str) -> str | None:
         return self._loader.symlink_target(checksum)
 
-    def file_path(self, checksum: str) -> Path:
-        return self._loader.file_path(checksum)
+    def file_place(self, checksum: str) -> str:
+        return self._loader.file_place(checksum)

@@ -33,7 +33,7 @@ def verify(repository: Repository, commits: Iterable[str] | None = None) -> Veri
 
     def check(checksum: str) -> DamagedObject | None:
         try:
-            check_file(str(fresh.file_path(checksum)), checksum)
+            check_file(fresh.file_place(checksum), checksum)
         except DamagedObject as error:
             return error
         return None

@@ -90,6 +90,10 @@ def test_a_folders_metadata_has_the_bytes_that_glib_gives_it(
 
 
 @given(st.binary(max_size=400))
+@example(b"\0\1")
+@example(b"\0\0")
+@example(b"\0\0\0")
+@example(b"")
 def test_arbitrary_bytes_are_a_fault_and_nothing_else(data: bytes) -> None:
     for decode in (decode_dirtree, decode_dirmeta, decode_commit):
         try:
