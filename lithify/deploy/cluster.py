@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lithify.definitions.model import ClusterFile, ClusterSystem, Deployment
+from lithify.definitions.nearest import did_you_mean
 from lithify.errors import DeployError, UsageError
 
 
@@ -40,13 +41,30 @@ def wanted_deployments(
             raise UsageError(
                 f"{name} is a sub-system's deployment: it comes with its parent and cannot be asked for"
             )
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)
-        raise UsageError(f"{cluster.name} has no deployment {name}", hints=[f"it has: {', '.join(close)}"])
-    return tuple(
+        raise UsageError(
+            f"{cluster.name} has no deployment {name}",
+            hints=[did_you_mean(name, known) or f"it has: {', '.join(sorted(known))}"],
+        )
+    wanted = tuple(
         _wanted(name, system, entry, overrides.get(name, {}))
         for name, (system, entry) in known.items()
         if not names or name in names
     )
+    _refuse_shared_locations(wanted)
+    return wanted
+
+
+def _refuse_shared_locations(wanted: Sequence[Wanted]) -> None:
+    """Raise where one deployment would replace what another of the same run has just made."""
+    first: dict[str, str] = {}
+    for one in wanted:
+        place = os.path.normpath(one.location)
+        if place in first:
+            raise DeployError(
+                f"{first[place]} and {one.name} have one location, {one.location}",
+                hints=["give each a `location:` of its own"],
+            )
+        first[place] = one.name
 
 
 def _wanted(name: str, system: ClusterSystem, entry: Deployment, overrides: Mapping[str, str]) -> Wanted:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
+import errno
 import json
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lithify.cache import host_error_of, remove_tree
+from lithify.cache import hold_lock, remove_tree
+from lithify.definitions.nearest import did_you_mean
 from lithify.deploy.order import DEPLOY_FORMAT, Order, Works
 from lithify.deploy.registry import type_named
-from lithify.errors import DeployError
-from lithify.events import DeploymentFinished, DeploymentStarted, Report
+from lithify.errors import DeployError, LithifyError, NoSpace
+from lithify.events import DeploymentFinished, DeploymentStarted, Report, Waiting
 from lithify.graph.canonical import digest
 
 SIDECAR = ".lithify.json"
@@ -24,19 +27,29 @@ SIDECAR = ".lithify.json"
 def check_order(order: Order) -> None:
     """Raise :class:`DeployError` for what can be told before any slow work; unknown values name the nearest known one."""
     kind = type_named(order.type, order.name)
-    if not order.location.name:
+    if order.location.name in ("", ".."):
         raise DeployError(f"{order.name}: it has no location")
-    if not order.location.parent.is_dir():
-        raise DeployError(f"{order.name}: there is no folder {order.location.parent}")
+    folder = order.location.parent
+    if not folder.is_dir():
+        raise DeployError(
+            f"{order.name}: there is no folder {folder}", hints=["make it, or choose another `location:`"]
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DeployError(
+            f"{order.name}: the folder {folder} may not be written", hints=["choose another `location:`"]
+        )
+    if order.location.exists() and not (order.location.is_file() or order.location.is_dir()):
+        raise DeployError(
+            f"{order.name}: {order.location} is a device, and would be replaced by a file",
+            hints=["deploy to a file, and write that to the device: dd if=FILE of=DEVICE bs=4M conv=fsync"],
+        )
     for name in order.values:
         if name not in kind.fields:
-            close = difflib.get_close_matches(name, kind.fields, n=1, cutoff=0.5)
-            known = (
-                f"did you mean {close[0]}?"
-                if close
-                else f"{order.type} knows: {', '.join(kind.fields) or 'none'}"
+            known = f"{order.type} knows: {', '.join(kind.fields) or 'none'}"
+            raise DeployError(
+                f"{order.name}: {order.type} has no value {name}",
+                hints=[did_you_mean(name, kind.fields) or known],
             )
-            raise DeployError(f"{order.name}: {order.type} has no value {name}", hints=[known])
     kind.check(order)
 
 
@@ -66,38 +79,22 @@ def is_unchanged(order: Order) -> bool:
 def carry_out(order: Order, works: Works, *, noted: bool = True) -> Literal["made", "unchanged"]:
     """Write a deployment unless it is there already; whole or not at all. ``noted``: leave a note beside it.
 
-    Raises :class:`DeployError` where the location is taken by a folder that no deployment made.
+    Another process that writes to the same location is waited for. Raises :class:`DeployError` where the location is taken
+    by a folder that no deployment made.
     """
-    kind = type_named(order.type, order.name)
     began = time.monotonic()
-    works.report(DeploymentStarted(name=order.name, type=order.type, location=str(order.location)))
-    if is_unchanged(order):
-        return _finished(order, works.report, "unchanged", began)
-    _refuse_foreign(order)
-    aside = order.location.with_name(f".{order.location.name}.partial")
+    location = order.location
+    works.report(DeploymentStarted(name=order.name, type=order.type, location=str(location)))
     try:
-        remove_tree(aside)
-        kind.write(order, works, aside)
-        if order.location.is_dir() and not order.location.is_symlink():
-            remove_tree(order.location)
-        os.replace(aside, order.location)
-        if noted:
-            _write_note(order)
+        with _alone_at(location, works.report):
+            outcome = _made(order, works, noted=noted)
     except OSError as error:
-        raise host_error_of(error, order.location) from error
-    finally:
-        remove_tree(aside)
-    return _finished(order, works.report, "made", began)
-
-
-def _finished(
-    order: Order, report: Report, outcome: Literal["made", "unchanged"], began: float
-) -> Literal["made", "unchanged"]:
-    report(
+        raise _location_error(error, order) from error
+    works.report(
         DeploymentFinished(
             name=order.name,
             type=order.type,
-            location=str(order.location),
+            location=str(location),
             outcome=outcome,
             seconds=time.monotonic() - began,
         )
@@ -105,13 +102,72 @@ def _finished(
     return outcome
 
 
+def _made(order: Order, works: Works, *, noted: bool) -> Literal["made", "unchanged"]:
+    if is_unchanged(order):
+        return "unchanged"
+    _refuse_foreign(order)
+    location = order.location
+    aside = location.with_name(f".{location.name}.partial")
+    try:
+        remove_tree(aside)  # what a killed process left
+        type_named(order.type, order.name).write(order, works, aside)
+        if noted:
+            _write_note(order, aside)
+        if aside.is_dir() or (location.is_dir() and not location.is_symlink()):
+            remove_tree(location)  # a rename replaces a file by a file alone
+        os.replace(aside, location)
+    finally:
+        remove_tree(aside)
+    return "made"
+
+
+@contextmanager
+def _alone_at(location: Path, report: Report) -> Iterator[None]:
+    """Let one process at a time write to a location; the lock's file is gone afterwards."""
+    lock = location.with_name(f".{location.name}.lock")
+
+    def waiting(holder: str) -> None:
+        report(Waiting(what=str(location), holder=holder))
+
+    with hold_lock(lock, on_wait=waiting):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _location_error(error: OSError, order: Order) -> LithifyError:
+    """Return the error that a user can act on for a write that failed at a location."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(order.location.parent).free
+        return NoSpace(
+            f"{order.name}: no space left in {order.location.parent}: {free // (1 << 20)} MiB free",
+            hints=["free some, or choose another `location:`"],
+        )
+    return DeployError(
+        f"{order.name}: cannot write {error.filename or order.location}: {error.strerror}",
+        hints=["choose another `location:`"],
+    )
+
+
 def _refuse_foreign(order: Order) -> None:
     """Never replace a folder that is somebody's own; a file is replaced, as every compiler does."""
-    if order.location.is_dir() and not _read_note(order.location) and any(order.location.iterdir()):
+    location = order.location
+    if not location.is_dir() or location.stat().st_ino in _own_folders(_read_note(location)):
+        return
+    if order.type != "directory":
+        raise DeployError(f"{order.name}: {location} is a folder", hints=["choose another `location:`"])
+    if any(location.iterdir()):
         raise DeployError(
-            f"{order.name}: the folder {order.location} is not empty, and no deployment made it",
-            hints=["remove it, or choose another location"],
+            f"{order.name}: the folder {location} is not empty, and no deployment made it",
+            hints=["remove it, or choose another `location:`"],
         )
+
+
+def _own_folders(noted: Mapping[str, Any]) -> set[Any]:
+    """Return the inodes of what deployments made at a location: the note is written before the old one is replaced."""
+    state = noted.get("state")
+    return {state[0] if isinstance(state, list) and state else None, noted.get("replaces")}
 
 
 def note_path(location: Path) -> Path:
@@ -127,7 +183,11 @@ def _read_note(location: Path) -> dict[str, Any]:
     return noted if isinstance(noted, dict) else {}
 
 
-def _write_note(order: Order) -> None:
+def _write_note(order: Order, made: Path) -> None:
+    """Note what is about to be renamed to the location; it matches nothing there until it is."""
+    location = order.location
+    known = _own_folders(_read_note(location))
+    old = location.stat().st_ino if location.exists() else None
     value = {
         "deployment": order.name,
         "type": order.type,
@@ -136,9 +196,10 @@ def _write_note(order: Order) -> None:
         "commit": order.commit,
         "definition-key": order.definition_key,
         "inputs": inputs_digest(order),
-        "state": _state(order.location.stat()),
+        "state": _state(made.stat()),
+        "replaces": old if old in known else None,
     }
-    path = note_path(order.location)
+    path = note_path(location)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(aside, path)

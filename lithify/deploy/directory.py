@@ -1,13 +1,14 @@
 """``type: directory``: the system as a folder.
 
-Made by an ordinary user, its files belong to subordinate ids: that is said, with the command that removes it. Device nodes
-that this user may not make are listed in a file beside it.
+Made by an ordinary user, its files belong to subordinate ids: that is said, with the command that removes it. Device nodes,
+which the kernel lets nobody make in a user namespace, are listed in a file beside it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,28 +27,51 @@ class DirectoryType:
     }
 
     def check(self, order: Order) -> None:
-        """Raise where the location is taken by something that this deployment did not make."""
+        """Raise for an owner that is none."""
         if text_value(order, "owner", "system") not in ("system", "me"):
             raise DeployError(f"{order.name}: owner is `me`, or left out")
 
     def write(self, order: Order, works: Works, target: Path) -> None:
         """Check the system out at ``target``."""
+        owned_by_caller = text_value(order, "owner") == "me"
+        if not owned_by_caller and not is_real_root(Path("/proc/self/uid_map").read_text()):
+            works.report(Note(text=_subordinate_owners(order.location)))
         unmade = check_out(works.repository, order.content.tree, order.content.manifest, target)
-        if text_value(order, "owner") == "me":
+        if owned_by_caller:
             give_to_caller(target)
         listing = order.location.with_name(order.location.name + ".devices")
         if unmade:
-            listing.write_text(json.dumps([asdict(device) for device in unmade], indent=2) + "\n")
+            listing.write_text(
+                json.dumps([asdict(device) for device in unmade], indent=2) + "\n", encoding="utf-8"
+            )
             works.report(
-                Note(text=f"{len(unmade)} device nodes are listed in {listing}: only root can make them")
+                Note(text=f"{len(unmade)} device nodes could not be made here, and are listed in {listing}")
             )
         else:
             listing.unlink(missing_ok=True)
 
 
+def is_real_root(uid_map: str) -> bool:
+    """Return whether uid 0 here is uid 0 of the machine, by the text of ``/proc/self/uid_map`` (inside outside count)."""
+    return any(line.split()[:2] == ["0", "0"] for line in uid_map.splitlines())
+
+
+def _subordinate_owners(location: Path) -> str:
+    folder = shlex.quote(str(location))
+    return (
+        f"the files of {location} will belong to subordinate ids of yours; "
+        f"to remove it: unshare --user --map-auto --map-root-user rm -rf {folder}; "
+        "with `owner: me` they are all yours"
+    )
+
+
 def give_to_caller(folder: Path) -> None:
     """Make the caller (root of the namespace) the owner of everything in a folder; setuid bits go, as they must."""
     os.chown(folder, 0, 0, follow_symlinks=False)
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_give_up):
         for name in (*folders, *files):
             os.chown(os.path.join(place, name), 0, 0, follow_symlinks=False)
+
+
+def _give_up(error: OSError) -> None:
+    raise error

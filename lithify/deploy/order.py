@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from lithify.build.metadata import Content
-from lithify.errors import DeployError
+from lithify.errors import DeployError, NoSpace
 from lithify.events import Report
 from lithify.graph.environment import SOURCE_DATE_EPOCH
 from lithify.process import tool_environment
 from lithify.store.reading import Repository
 
-DEPLOY_FORMAT = 1
+DEPLOY_FORMAT = 2
 """Part of what decides whether a deployment is unchanged; raised when the same inputs give other bytes."""
 
 
@@ -65,6 +66,18 @@ def fixed_environment() -> dict[str, str]:
     epoch = str(SOURCE_DATE_EPOCH)
     return tool_environment(
         {"SOURCE_DATE_EPOCH": epoch, "E2FSPROGS_FAKE_TIME": epoch, "MTOOLS_SKIP_CHECK": "1"}
+    )
+
+
+def no_room(folder: Path, said: bytes) -> NoSpace | None:
+    """Return the error for a tool that found no room in ``folder``, by what it said, or None."""
+    if not any(sign in said for sign in (b"No space left", b"Disk quota exceeded")):
+        return None
+    there = os.statvfs(folder)
+    free = there.f_bavail * there.f_frsize
+    return NoSpace(
+        f"no space left in {folder}: {free // (1 << 20)} MiB free",
+        hints=["free some, or choose another folder with --tempdir"],
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
+from lithify.definitions.nearest import did_you_mean
 from lithify.deploy.directory import DirectoryType
 from lithify.deploy.image import ImageType
 from lithify.deploy.order import DeploymentType
@@ -18,9 +18,8 @@ def type_named(name: str, deployment: str) -> DeploymentType:
     """Return a type; raises :class:`DeployError` with the nearest names for an unknown one."""
     found = TYPES.get(name)
     if found is None:
-        close = difflib.get_close_matches(name, TYPES, n=3, cutoff=0.5) or sorted(TYPES)
         raise DeployError(
             f"{deployment}: unknown deployment type {name or '(none)'}",
-            hints=[f"known types: {', '.join(close)}"],
+            hints=[did_you_mean(name, TYPES) or f"known types: {', '.join(sorted(TYPES))}"],
         )
     return found
