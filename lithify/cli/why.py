@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
+import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from lithify.build.metadata import last_ref
-from lithify.cli.naming import NamedChunk, commit_of, named_artifact, named_chunk, system_files
+from lithify.cli.invocation import Invocation
+from lithify.cli.naming import NamedArtifact, NamedChunk, commit_of, named_artifact, named_chunk, system_files
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.graph.explain import Difference, differences
+from lithify.cli.text import cut, printable
+from lithify.errors import LithifyError
+from lithify.graph.explain import Difference, Record, differences
 from lithify.graph.keys import Kind
+from lithify.report.builds import build_before, made_at
+from lithify.schedule.definitions_from_git import Origin
 from lithify.schedule.realising import known
-from lithify.schedule.session import Resolved, Session, resolve_system
+from lithify.schedule.session import Session, resolve_system
+from lithify.store.reading import Commit
 
 
 def command(
     ctx: typer.Context,
     words: Annotated[
-        list[str], typer.Argument(metavar="[SYSTEM] CHUNK", help="a chunk or system, or an artifact's key")
+        list[str],
+        typer.Argument(
+            metavar="[SYSTEM] CHUNK", help="a chunk or system, or the key of an artifact in the store"
+        ),
     ],
-    against: Annotated[str, typer.Option("--against", help="another artifact's key to compare with")] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY|REF", help="compare with this artifact, or with the definitions at this git ref"
+        ),
+    ] = "",
     inputs: Annotated[bool, typer.Option("--inputs", help="show every input of the key")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Say which inputs of a chunk or system differ from its last build: old value, new value, cause or consequence.
 
+    Where the last build is current, it is compared with the build before it. A cause is what somebody changed; what follows
+    is another because something else is.
+
     \b
     Examples:
       lithify why zlib
       lithify why systems/demo.morph dropbear
-      lithify why zlib --against 3f9a01c2
+      lithify why zlib --against HEAD~3
       lithify why zlib --inputs
     """
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
@@ -41,20 +60,71 @@ def command(
         keys = named.resolved.keys
         key = known(keys.system if kind == "system" else keys.chunk[named.name])
         new = keys.expanded(kind, named.name)
-        commit = _earlier(session, named.resolved, kind, named.name, against)
-        old = None if commit is None else session.repository.commit(commit).metadata
-    changed = [] if old is None else differences(old["definition-inputs"], new)
+        other = _other(ctx.obj, session, named, kind, against)
+    changed = () if other is None else differences(other.record, new)
     value: dict[str, Any] = {
         kind: named.name,
         "key": key,
-        "against": None if old is None else {"key": old["definition-key"], "built-at": old["built-at"]},
+        "against": None if other is None else other.said,
         "changed": [_plain(one) for one in changed],
     }
-    if inputs:
+    if inputs or as_json:
         value["inputs"] = new["inputs"]
     sys.stdout.write(
         json.dumps(value, indent=2, default=str) + "\n" if as_json else _text(kind, named.name, value)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Other:
+    """What a key is compared with."""
+
+    record: Record
+    said: dict[str, Any]
+    """What JSON says of it."""
+
+
+def _other(
+    invocation: Invocation, session: Session, named: NamedChunk, kind: Kind, against: str
+) -> _Other | None:
+    """Return the build before, or what ``--against`` names."""
+    artifact = named_artifact(against) if against else None
+    system = named.resolved.graph.system
+    if artifact is not None and (found := _stored(session, artifact)) is not None:
+        return _build(found)
+    if against:
+        return _at_ref(invocation, session, named, kind, against)
+    key = named.resolved.keys.system if kind == "system" else named.resolved.keys.chunk[named.name]
+    before = build_before(session.repository, kind, named.name, system.arch, known(key))
+    return None if before is None else _build(before)
+
+
+def _stored(session: Session, artifact: NamedArtifact) -> Commit | None:
+    """Return an artifact's commit; None where there is none: a commit of git looks like a key too."""
+    if artifact.kind:
+        return session.repository.commit(commit_of(session.repository, artifact))
+    try:
+        return session.repository.commit(commit_of(session.repository, artifact))
+    except LithifyError:
+        return None
+
+
+def _build(commit: Commit) -> _Other:
+    metadata = commit.metadata
+    said = {"key": metadata["definition-key"], "commit": commit.checksum, "built-at": made_at(commit)}
+    return _Other(record=metadata["definition-inputs"], said=said)
+
+
+def _at_ref(invocation: Invocation, session: Session, named: NamedChunk, kind: Kind, ref: str) -> _Other:
+    """Return what the key was made of in the definitions of another commit."""
+    system = named.resolved.graph.system
+    origin = Origin(repo=str(session.definitions.root), ref=ref)
+    with opened(invocation, session.report, origin) as then:
+        resolved = resolve_system(then, system.file)
+    if kind == "chunk" and named.name not in resolved.graph.chunks:
+        raise LithifyError(f"{system.file} had no chunk {named.name} at {ref}")
+    key = known(resolved.keys.system if kind == "system" else resolved.keys.chunk[named.name])
+    return _Other(record=resolved.keys.expanded(kind, named.name), said={"key": key, "ref": ref})
 
 
 def _meant(ctx: typer.Context, session: Session, words: list[str]) -> tuple[Kind, NamedChunk]:
@@ -73,15 +143,6 @@ def _meant(ctx: typer.Context, session: Session, words: list[str]) -> tuple[Kind
     return "chunk", named_chunk(ctx.obj, session, words)
 
 
-def _earlier(session: Session, resolved: Resolved, kind: str, name: str, against: str) -> str | None:
-    if against:
-        artifact = named_artifact(against)
-        if artifact is None:
-            raise typer.BadParameter("it is the key of an artifact, or its first 8 digits or more")
-        return commit_of(session.repository, artifact)
-    return session.repository.ref(last_ref(kind, name, resolved.graph.system.arch))
-
-
 def _plain(difference: Difference) -> dict[str, Any]:
     value = {
         "input": difference.input,
@@ -93,18 +154,10 @@ def _plain(difference: Difference) -> dict[str, Any]:
 
 
 def _text(kind: str, name: str, value: dict[str, Any]) -> str:
-    lines = [f"{kind} {name}: {value['key']}"]
-    if value["against"] is None:
-        lines.append("it was never built in this cache")
-    elif not value["changed"]:
-        lines.append("nothing differs from its last build")
-    else:
-        lines.append(f"against its build {value['against']['key'][:8]}:")
+    lines = [f"{kind} {name}: {value['key']}", _heading(value)]
     for change in value["changed"]:
         label = "cause" if change["cause"] else "follows"
-        lines.append(f"  {label:<8}{change['input']}")
-        lines.append(f"    old: {_short(change['old'])}")
-        lines.append(f"    new: {_short(change['new'])}")
+        lines += [f"  {label:<8}{change['input']}", *_change(change["old"], change["new"])]
     if "inputs" in value:
         lines += [
             "inputs:",
@@ -113,6 +166,27 @@ def _text(kind: str, name: str, value: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _heading(value: dict[str, Any]) -> str:
+    other = value["against"]
+    if other is None:
+        return "no other build of it is in this cache"
+    if "ref" in other:
+        what = f"the definitions at {other['ref']}"
+    else:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(other["built-at"]))
+        what = f"its build {other['key'][:8]} of {when}"
+    return f"against {what}:" if value["changed"] else f"nothing differs from {what}"
+
+
+def _change(old: Any, new: Any) -> list[str]:
+    """Return old and new; of two lists, what went and what came."""
+    if isinstance(old, list) and isinstance(new, list):
+        before, after = [_short(item) for item in old], [_short(item) for item in new]
+        changed = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
+        return [f"    {line[0]} {line[1:]}" for line in changed if line[0] != "@"]
+    return [f"    - {_short(old)}"] * (old is not None) + [f"    + {_short(new)}"] * (new is not None)
+
+
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-    return text if len(text) <= 300 else text[:297] + "..."
+    return printable(cut(text, 300))
