@@ -73,7 +73,7 @@ def _found(
     known: set[str] = set()
     for graph in _graphs(definitions):
         known.update((*graph.chunks, *graph.strata))
-        starts, ends = find_nodes(graph, start), find_nodes(graph, end)
+        starts, ends = _meanings(graph, start), _meanings(graph, end)
         if starts and ends:
             paths = _paths(graph, starts, ends, limit)
             found.setdefault((paths.paths,), ([], paths))[0].append(graph.system.file)
@@ -110,10 +110,14 @@ def _system_named(invocation: Invocation, definitions: Definitions, name: str) -
     return file if file in system_names(definitions) else None
 
 
+def _meanings(graph: SystemGraph, name: str) -> tuple[Node, ...]:
+    """Return what a name may mean in a system: a name, or the file of a stratum."""
+    files = (Node("stratum", stratum.name) for stratum in graph.strata.values() if stratum.file == name)
+    return (*find_nodes(graph, name), *files)
+
+
 def _nodes(graph: SystemGraph, name: str) -> tuple[Node, ...]:
-    """Return what a name means in a system: a name, or the file of a stratum."""
-    found = find_nodes(graph, name)
-    found += tuple(Node("stratum", one.name) for one in graph.strata.values() if one.file == name)
+    found = _meanings(graph, name)
     if not found:
         near = did_you_mean(name, (*graph.chunks, *graph.strata))
         raise LithifyError(f"{graph.system.name} has no chunk or stratum {name}", hints=_hints(near))
