@@ -1,0 +1,84 @@
+"""The commands ``deploy`` and ``boot`` as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.build.definitions import small_tree
+from tests.inside import folder_of
+from tests.program import Program
+from tests.staging.stacks import need_static_shell
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Program]:
+    """A small system, built once."""
+    need_static_shell()
+    with folder_of(None) as folder:
+        program = Program(folder=folder, definitions=small_tree(folder / "definitions"))
+        program.done("build", "small")
+        yield program
+
+
+def test_values_on_the_command_line_win(small: Program, tmp_path: Path) -> None:
+    place = tmp_path / "another.img"
+    said = small.done("deploy", "small", "image", f"image.location={place}", "image.size=300M")
+    assert said.stdout == f"image: image {place}: made\n"
+    assert place.stat().st_size == 300 << 20
+    said = small.done("deploy", "small", "image", f"image.location={place}", "image.size=300M")
+    assert said.stdout == f"image: image {place}: unchanged\n"
+    said = small.done("deploy", "small", "image", f"image.location={place}", "image.size=299M")
+    assert said.stdout == f"image: image {place}: made\n"
+
+
+def test_the_type_may_come_from_the_command_line(small: Program, tmp_path: Path) -> None:
+    small.done("deploy", "small", "tar", "tar.type=directory", f"tar.location={tmp_path}/folder")
+    assert (tmp_path / "folder/usr/share/odd/owned").stat().st_uid == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["imgae"], 2, 'small has no deployment imgae\nhint: did you mean "image"?'),
+        (["tar", "size=1M"], 2, "size=1M is not DEPLOYMENT.KEY=VALUE"),
+        (["tar", "tar.size=1M"], 1, "tar: tar has no value size\nhint: tar knows: none"),
+        (["tar", "tar.type=rawdisc"], 1, "tar: unknown deployment type rawdisc"),
+        (["tar", "tar.location=no/such/place.tar"], 1, "tar: there is no folder"),
+        (["image", "image.root-size=1M"], 1, "image: the system needs"),
+        (["image", "image.boot-loader=systemd-boot"], 1, "image: the system small has no kernel"),
+        (["image", "image.location=small.tar", "tar"], 1, "have one location, small.tar"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(
+    arguments: list[str], status: int, said: str, small: Program
+) -> None:
+    before = sorted(path.name for path in small.definitions.iterdir())
+    found = small.run("deploy", "small", *arguments)
+    assert found.status == status
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+    assert sorted(path.name for path in small.definitions.iterdir()) == before
+
+
+def test_a_system_that_is_not_built_is_named(small: Program) -> None:
+    system = small.definitions / "systems/small.morph"
+    before = system.read_text()
+    try:
+        system.write_text(before + "description: another\nos-release:\n  ID: other\n")
+        found = small.run("deploy", "small")
+        assert found.status == 1
+        assert "the system small is not built yet" in found.stderr
+        assert "lithify build systems/small.morph" in found.stderr
+    finally:
+        system.write_text(before)
+
+
+def test_what_is_no_image_is_not_booted(small: Program) -> None:
+    for name, said in (("none.img", "there is no image none.img"), ("VERSION", "is no disk image")):
+        found = small.run("boot", name)
+        assert (found.status, said in found.stderr) == (2, True), found.stderr
