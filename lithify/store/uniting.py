@@ -85,21 +85,20 @@ class Uniting:
                 for name, child in branch.dirs.items():
                     dirs.setdefault(name, []).append((piece, child))
             elif isinstance(below, Tree) and branch.dirtree == below.dirtree:
-                # the same once more: nothing to do, but that it is this piece's from here on
-                owners.update(dict.fromkeys(more, piece))
-                for name, _, _ in self.load.dirtree(branch.dirtree).dirs:
-                    dirs[name][-1] = (piece, dirs[name][-1][1])
-                continue
+                continue  # the same once more: it stays that of the piece which had it first
             else:
                 found = self.load.dirtree(branch.dirtree)
                 more = dict(found.files)
                 for name, dirtree, dirmeta in found.dirs:
                     dirs.setdefault(name, []).append((piece, Tree(dirtree, dirmeta)))
+            theirs = dict.fromkeys(more, piece)
             for name in files.keys() & more.keys():
-                if files[name] != more[name] and content_of(files[name]) != content_of(more[name]):
+                if files[name] == more[name] or content_of(files[name]) == content_of(more[name]):
+                    theirs[name] = owners[name]
+                else:
                     self.differences.append(Difference(prefix + name, owners[name], piece))
             files.update(more)
-            owners.update(dict.fromkeys(more, piece))
+            owners.update(theirs)
             below = branch
         return files, owners, dirs
 
