@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lithify.cache import open_cache
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.definitions.model import Source
@@ -34,6 +35,7 @@ def command(
       lithify lock --update zlib      move the pins of one chunk
     """
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        open_cache(ctx.obj.settings.cachedir)
         declared = declared_sources(session)
         names = {name for name, _ in declared}
         for chunk in chunks or ():

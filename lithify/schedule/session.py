@@ -36,6 +36,7 @@ from lithify.graph.model import DefinitionKey, SystemGraph
 from lithify.graph.pins import Pin
 from lithify.graph.resolve import require_sound, resolve
 from lithify.schedule.classic import classic_identities
+from lithify.schedule.detection import detector
 from lithify.schedule.plan import Plan, plan_chunks
 from lithify.schedule.realising import Undertaking, known, realise_system, renew_facts
 from lithify.schedule.run import Policy, run_plan, selected_chunks
@@ -129,10 +130,19 @@ def open_session(
     )
 
 
-def resolve_system(session: Session, system: str) -> Resolved:
-    """Return a system's graph, pins and keys; what no pin is known of is ``unresolved`` in the keys."""
-    graph = resolve(session.definitions, system)
-    pins = resolve_pins(declared_in(graph), session.lock, session.sources(), graph.format)
+def resolve_system(session: Session, system: str, *, ask: bool = False) -> Resolved:
+    """Return a system's graph, pins and keys; what no pin is known of is ``unresolved`` in the keys.
+
+    ``ask`` lets git servers be asked, before format 9, what a branch means and how a chunk is built; else only what the
+    cache knows of them counts.
+    """
+    if ask:
+        open_cache(session.settings.cachedir)
+    sources = session.sources()
+    context = sources if ask else replace(sources, no_git_update=True)
+    detect = detector(session.definitions, context, ask=ask)
+    graph = resolve(session.definitions, system, detect=detect)
+    pins = resolve_pins(declared_in(graph), session.lock, context, graph.format)
     return Resolved(graph=graph, pins=pins, keys=definition_keys(graph, pins))
 
 
@@ -197,7 +207,7 @@ def build_system(
 
     A system that is there already costs reading its definitions and one ref: no program is started, no namespace entered.
     """
-    resolved = resolve_system(session, system)
+    resolved = resolve_system(session, system, ask=True)
     require_sound(resolved.graph)
     _refuse_foreign(resolved.graph)
     _refuse_unpinned(resolved)
