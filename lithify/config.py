@@ -317,7 +317,7 @@ def _parsed(name: str, text: str | Sequence[str], origin: str, home: str) -> Any
         return "" if value == "[]" else value
     choices = _CHOICES.get(name)
     if choices is not None and value not in choices:
-        raise UsageError(f"{origin}: {name} is {value}, not {' or '.join(choices)}")
+        raise UsageError(f"{origin}: {name} is {value}, not one of {', '.join(choices)}")
     return value
 
 

@@ -59,8 +59,9 @@ def log_of(session: Session, resolved: Resolved, name: str) -> Path:
     if last is not None:
         metadata = session.repository.commit(last).metadata
         candidates.append(session.cache.logs / f"{metadata['definition-key']}.log")
-        if "content-from" in metadata:
-            earlier = session.repository.commit(metadata["content-from"]).metadata
+        origin = metadata.get("content-from", "")
+        if origin and session.repository.has(origin, "commit"):  # `gc` may have taken the build it came from
+            earlier = session.repository.commit(origin).metadata
             candidates.append(session.cache.logs / f"{earlier['definition-key']}.log")
     for path in candidates:
         if path.exists():

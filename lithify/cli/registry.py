@@ -135,6 +135,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="every setting and its value",
         prints_a_value=True,
     ),
+    CommandEntry(name="gc", module="gc", panel=PANELS[3], summary="remove from the cache what nothing keeps"),
     CommandEntry(
         name="doctor",
         module="doctor",
