@@ -88,4 +88,7 @@ def test_a_later_format_does_not_look_for_one(tmp_path: Path) -> None:
 
 
 def test_a_query_asks_nobody(tmp_path: Path) -> None:
-    assert chunk_x(tmp_path, 5, {"configure": ""}, ask=False).unresolved == "only its source can tell how it is built"
+    assert (
+        chunk_x(tmp_path, 5, {"configure": ""}, ask=False).unresolved
+        == "only its source can tell how it is built"
+    )
