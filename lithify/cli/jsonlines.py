@@ -35,7 +35,7 @@ class JsonLinesReader:
         """Write the event."""
         with self._lock:
             record = self._record(event)
-            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._stream.write(json.dumps(record) + "\n")
             self._stream.flush()
 
     def close(self) -> None:
@@ -62,13 +62,20 @@ def name_of(kind: type[events.Event]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
 
 
+def event_kinds() -> list[type[events.Event]]:
+    """Return every kind of event, sorted by name."""
+    found = [
+        kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)
+    ]
+    return sorted((kind for kind in found if kind is not events.Event), key=name_of)
+
+
 def events_schema() -> dict[str, Any]:
     """Return the JSON Schema of one line, made from the events themselves."""
-    kinds = sorted(events.Event.__subclasses__(), key=name_of)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "One line of `lithify build --events`",
-        "oneOf": [_schema_of(kind) for kind in kinds],
+        "oneOf": [_schema_of(kind) for kind in event_kinds()],
     }
 
 
@@ -99,3 +106,7 @@ def _type_of(hint: Any) -> dict[str, Any]:
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_type_of(one) for one in get_args(hint)]}
     return {"type": _TYPES[hint]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(events_schema(), indent=2))
