@@ -40,6 +40,7 @@ from lithify.schedule.detection import detector
 from lithify.schedule.plan import Plan, plan_chunks
 from lithify.schedule.realising import Undertaking, known, realise_system, renew_facts
 from lithify.schedule.run import Policy, run_plan, selected_chunks
+from lithify.sources.git_program import checked_out_commit
 from lithify.sources.kinds import SourceContext
 from lithify.sources.lock import LOCK_NAME, Lock, read_lock
 from lithify.sources.pins import refuse_unpinned, resolve_pins
@@ -317,6 +318,7 @@ def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
         keys=resolved.keys,
         pins=resolved.pins,
         classic=classic_identities(graph, resolved.keys, resolved.pins) if graph.format < 9 else None,
+        definitions_commit=checked_out_commit(session.definitions.root),
     )
 
 

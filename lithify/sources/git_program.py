@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lithify.errors import FetchError
-from lithify.process import Completed, run, start, tool_environment
+from lithify.process import Completed, find_program, run, start, tool_environment
 from lithify.sources.context import SourceContext
 from lithify.sources.progress import Progress
 from lithify.sources.urls import is_local, shown
@@ -151,3 +151,26 @@ def complaint_hints(said: bytes) -> list[str]:
     lines = said.decode(errors="replace").replace("\r", "\n").splitlines()
     told = [line for line in lines if line.startswith(("remote: ", "fatal: ", "error: "))]
     return [line for line in told if not line.endswith(complaint(said))][:5]
+
+
+def checked_out_commit(folder: Path) -> str:
+    """Return the commit that a folder of a git work tree stands at, or "" where it is in none; changes nothing in it."""
+    if find_program("git") is None:
+        return ""
+    asked = run(
+        [
+            "git",
+            *HARDENED,
+            "-c",
+            "safe.directory=*",
+            "-C",
+            str(folder),
+            "rev-parse",
+            "--verify",
+            "-q",
+            "HEAD",
+        ],
+        env=query_environment(),
+        expected=None,
+    )
+    return asked.stdout.decode().strip() if asked.returncode == 0 else ""

@@ -18,6 +18,7 @@ from lithify.sources.compose import compose, known_tree_digest
 from lithify.sources.fetching import fetch_all
 from lithify.sources.git import GitKind
 from lithify.sources.git_mirror import mirror_of
+from lithify.sources.git_program import checked_out_commit
 from lithify.sources.git_refs import newest_commit, resolve_refs, version_order
 from lithify.sources.kinds import SourceContext
 from tests.sources.conftest import Place, Repository, Server, fails
@@ -401,3 +402,13 @@ def test_keeping_git(repository: MakeRepository, place: Place, tmp_path: Path) -
     pins = {source: git_pin(commit)}
     assert known_tree_digest([source], pins, context, keep_git=True) == digest
     assert laid_out(source, commit, context, tmp_path / "again", keep_git=True) == digest
+
+
+def test_the_commit_of_a_work_tree_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
+    assert checked_out_commit(tmp_path) == ""
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+    told = subprocess.run(
+        ["git", "-C", str(tmp_path), "rev-parse", "HEAD"], capture_output=True, text=True
+    ).stdout
+    assert checked_out_commit(tmp_path) == told.strip()
