@@ -25,10 +25,30 @@ PROJECT = Path(__file__).resolve().parent.parent
 USER = "lithify-test"
 
 
+OPEN_FUSE = """
+mount -t tmpfs tmpfs /mnt
+mknod -m 666 /mnt/fuse c 10 229
+mount --bind /mnt/fuse /dev/fuse
+umount -l /mnt
+user=$1; shift
+exec setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+"""
+"""Gives one process tree a /dev/fuse that everybody may open, as udev makes it."""
+
+
 def run_inside(
-    function: Callable[..., Any], *arguments: Any, user: str | None = None, umask: int | None = None
+    function: Callable[..., Any],
+    *arguments: Any,
+    user: str | None = None,
+    umask: int | None = None,
+    enter: str = "enter",
+    open_fuse: bool = False,
 ) -> Any:
-    """Return what ``function(*arguments)`` returns in a process of its own, inside; its failure fails the test."""
+    """Return what ``function(*arguments)`` returns in a process of its own, inside; its failure fails the test.
+
+    ``enter`` names the function of ``lithify.staging.namespace`` that goes in. With ``open_fuse`` an ordinary user may use
+    FUSE even where this machine keeps it for root.
+    """
     name = f"{function.__module__}:{function.__qualname__}"
     environment = {
         "PATH": os.environ["PATH"],
@@ -43,8 +63,12 @@ def run_inside(
         environment["HOME"] = entry.pw_dir
     if umask is not None:
         who["umask"] = umask
+    line = [sys.executable, "-W", "error", "-m", "tests.inside", enter, name, json.dumps(arguments)]
+    if open_fuse and user is not None and not os.stat("/dev/fuse").st_mode & 0o002:
+        line = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OPEN_FUSE, "sh", user, *line]
+        who = {"umask": umask} if umask is not None else {}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.inside", name, json.dumps(arguments)],
+        line,
         cwd="/",
         env=environment,
         capture_output=True,
@@ -99,9 +123,9 @@ def make_ordinary_user() -> str:
 
 
 if __name__ == "__main__":
-    from lithify.staging.namespace import enter
+    from lithify.staging import namespace
 
-    module, _, qualified = sys.argv[1].partition(":")
+    module, _, qualified = sys.argv[2].partition(":")
     inner = getattr(importlib.import_module(module), qualified)
-    enter()
-    print(json.dumps(inner(*json.loads(sys.argv[2]))))
+    getattr(namespace, sys.argv[1])()
+    print(json.dumps(inner(*json.loads(sys.argv[3]))))

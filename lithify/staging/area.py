@@ -9,11 +9,15 @@ from pathlib import Path
 
 from lithify.cache import remove_tree
 from lithify.errors import HostError, LithifyError
+from lithify.staging.folders import plain_folder
 from lithify.staging.methods import Method
-from lithify.staging.mounting import MOST_LOWERS, Stack
+from lithify.staging.mounting import Stack
 
 SANDBOX_POINTS = ("proc", "dev", "tmp")
 """Where the sandbox mounts something of its own."""
+OWN_LAYERS = 2
+"""The mount points, and an empty one: the kernel refuses a single lower layer."""
+_OWN_FOLDERS = ("empty", "points", "root", "work", "links")
 
 
 @contextmanager
@@ -31,29 +35,42 @@ def staging_area(
     mount points, so nothing but what is bound there can be written. With ``upper`` everything written lands in it, the mount
     points stand in the lowest layer, and none of them has to be told from what was written.
     """
-    if len(layers) > MOST_LOWERS - 2:
+    layers = each_once(layers)
+    if method.most_layers is not None and len(layers) + OWN_LAYERS > method.most_layers:
         raise HostError(
-            f"{len(layers)} layers: the kernel mounts {MOST_LOWERS}",
+            f"{len(layers)} layers are more than {method.name} can mount: {method.most_layers - OWN_LAYERS}",
             hints=["`--staging-method copy` knows no limit"],
         )
-    points = _fresh(folder / "points", 0o755)
-    empty = _fresh(folder / "empty", 0o755)
-    root = _fresh(folder / "root", 0o755)
-    for point in (*SANDBOX_POINTS, *mount_points):
-        (points / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    layers = each_once(layers)
-    lowers = [empty, *layers, points] if upper is None else [points, empty, *layers]
-    work = None if upper is None else _fresh(folder / "work", 0o755)
     try:
-        end = method.mount(Stack(lowers=lowers, upper=upper, work=work), root, folder)
-    except OSError as error:
-        raise HostError(f"the staging area cannot be mounted by {method.describe()}: {error}") from error
-    try:
-        yield root
+        stack = _lay(folder, layers, mount_points, upper)
+        try:
+            end = method.mount(stack, folder / "root", folder)
+        except OSError as error:
+            raise HostError(f"the staging area cannot be mounted by {method.describe()}: {error}") from error
+        try:
+            yield folder / "root"
+        finally:
+            end()  # where this fails, what is still mounted is not walked into
     finally:
-        end()
-        for name in ("root", "points", "empty", "work", "links"):
-            _discard(folder / name)
+        if not os.path.ismount(folder / "root"):
+            for name in _OWN_FOLDERS:
+                _discard(folder / name)
+
+
+def _lay(folder: Path, layers: Sequence[Path], mount_points: Sequence[str], upper: Path | None) -> Stack:
+    """Make the area's own folders and return what is to be mounted."""
+    for name in _OWN_FOLDERS:
+        remove_tree(folder / name)
+    empty, points, _ = (plain_folder(folder / name) for name in ("empty", "points", "root"))
+    for point in (*SANDBOX_POINTS, *mount_points):
+        there = points
+        for part in Path(point.lstrip("/")).parts:
+            there = there / part
+            if not there.is_dir():
+                plain_folder(there)
+    if upper is None:
+        return Stack(lowers=[empty, *layers, points])
+    return Stack(lowers=[points, empty, *layers], upper=upper, work=plain_folder(folder / "work"))
 
 
 def each_once(layers: Sequence[Path]) -> list[Path]:
@@ -62,13 +79,6 @@ def each_once(layers: Sequence[Path]) -> list[Path]:
     Two chunks of equal content have the same layer; what a lower copy of it shows, the upper one shows too.
     """
     return list(reversed(dict.fromkeys(reversed(layers))))
-
-
-def _fresh(path: Path, mode: int) -> Path:
-    remove_tree(path)
-    path.mkdir()
-    os.chmod(path, mode)
-    return path
 
 
 def _discard(path: Path) -> None:

@@ -11,13 +11,15 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from lithify.staging.copying import take_attributes
+
 
 @dataclass(frozen=True, slots=True)
 class _State:
     """What changes when somebody writes to a path; of folders, what is their own and not their entries'."""
 
     folder: bool
-    identity: tuple[int, ...]
+    identity: tuple[object, ...]
 
 
 def note_state(root: Path) -> dict[str, _State]:
@@ -33,7 +35,8 @@ def note_state(root: Path) -> dict[str, _State]:
 def _state(path: Path) -> _State:
     info = path.lstat()
     if stat.S_ISDIR(info.st_mode):
-        return _State(True, (info.st_mode, info.st_uid, info.st_gid))
+        xattrs = tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)))
+        return _State(True, (info.st_mode, info.st_uid, info.st_gid, *xattrs))
     return _State(False, (info.st_ino, info.st_mode, info.st_ctime_ns, info.st_size))
 
 
@@ -47,7 +50,7 @@ def upper_of_copy(root: Path, before: dict[str, _State], upper: Path) -> None:
         _make_parents(root, upper, path)
         if after[path].folder:
             target.mkdir(exist_ok=True)
-            _take_attributes(source, target)
+            take_attributes(source, target)
         else:
             os.rename(source, target)
     for path in sorted(gone):
@@ -60,7 +63,7 @@ def upper_of_copy(root: Path, before: dict[str, _State], upper: Path) -> None:
         if not os.path.lexists(upper / path):
             os.mknod(upper / path, stat.S_IFCHR, os.makedev(0, 0))
     if before[""] != after[""]:
-        _take_attributes(root, upper)
+        take_attributes(root, upper)
 
 
 def _make_parents(root: Path, upper: Path, path: str) -> None:
@@ -69,12 +72,4 @@ def _make_parents(root: Path, upper: Path, path: str) -> None:
         parent = Path(*parts[:depth])
         if not (upper / parent).is_dir():
             (upper / parent).mkdir()
-            _take_attributes(root / parent, upper / parent)
-
-
-def _take_attributes(source: Path, target: Path) -> None:
-    info = source.lstat()
-    os.chown(target, info.st_uid, info.st_gid)
-    os.chmod(target, info.st_mode & 0o7777)
-    for name in os.listxattr(source):
-        os.setxattr(target, name, os.getxattr(source, name))
+            take_attributes(root / parent, upper / parent)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lithify.cache import CacheFolder, remove_tree
 from lithify.errors import HostError, LithifyError, UsageError
 from lithify.staging.changes import note_state, upper_of_copy
+from lithify.staging.copying import copy_stack, unlinked
 from lithify.staging.mounting import (
+    MOST_LOWERS,
     Stack,
-    copy_stack,
     mount_fuse,
     mount_overlay,
     mount_overlay_classic,
     unmount_target,
 )
 
-CHOICES = ("auto", "overlay", "fuse-overlayfs", "copy")
-"""What the setting ``staging-method`` may be."""
+CHOICES = ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy")
+"""What the setting ``staging-method`` may be; ``overlay-classic`` and ``overlay-trusted`` force what "overlay" comes to last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class Method:
 
     name: str
     detail: str
-    opaque: str
-    """The xattr that marks a folder of an upper layer as replacing the one below."""
+    most_layers: int | None
+    """More than so many layers of a stack it cannot mount."""
     mount: Callable[[Stack, Path, Path], Callable[[], None]]
     """Mounts a stack at a target, with a scratch folder; returns what ends it and leaves the upper folder to be captured."""
 
@@ -56,19 +57,34 @@ def _overlay(*, userxattr: bool, classic: bool) -> Method:
     return Method(
         name="overlay",
         detail=f"the kernel's, {where}, by {how}",
-        opaque="user.overlay.opaque" if userxattr else "trusted.overlay.opaque",
+        most_layers=MOST_LOWERS,
         mount=attach,
     )
 
 
 def _fuse() -> Method:
-    def attach(stack: Stack, target: Path, scratch: Path) -> Callable[[], None]:
-        mount_fuse(stack, target)
-        return lambda: unmount_target(target)
+    """Return the method that uses fuse-overlayfs.
 
-    return Method(
-        name="fuse-overlayfs", detail="in user space", opaque="user.fuseoverlayfs.opaque", mount=attach
-    )
+    It takes hard links of a layer for one file while that is written, and loses what was written to one name when another
+    is removed; the kernel's overlay makes them two at the first write. So where a stack is written, they are two before.
+    """
+
+    def attach(stack: Stack, target: Path, scratch: Path) -> Callable[[], None]:
+        if stack.upper is None:
+            return mount_fuse(stack, target, scratch / "fuse.log")
+        apart = scratch / "apart"
+        remove_tree(apart)
+        apart.mkdir()
+        lowers = [unlinked(lower, apart / str(number)) for number, lower in enumerate(stack.lowers)]
+        unmount = mount_fuse(replace(stack, lowers=lowers), target, scratch / "fuse.log")
+
+        def end() -> None:
+            unmount()
+            remove_tree(apart)
+
+        return end
+
+    return Method(name="fuse-overlayfs", detail="in user space", most_layers=None, mount=attach)
 
 
 def _copy() -> Method:
@@ -80,7 +96,7 @@ def _copy() -> Method:
         before = note_state(target)
         return lambda: upper_of_copy(target, before, upper)
 
-    return Method(name="copy", detail="every file copied", opaque="user.overlay.opaque", mount=attach)
+    return Method(name="copy", detail="every file copied", most_layers=None, mount=attach)
 
 
 def methods_of(choice: str) -> tuple[Method, ...]:
@@ -97,6 +113,8 @@ def methods_of(choice: str) -> tuple[Method, ...]:
             return overlays
         case "overlay-classic":
             return tuple(_overlay(userxattr=userxattr, classic=True) for userxattr in (True, False))
+        case "overlay-trusted" | "overlay-trusted-classic":
+            return (_overlay(userxattr=False, classic=choice.endswith("-classic")),)
         case "fuse-overlayfs":
             return (_fuse(),)
         case "copy":

@@ -1,4 +1,4 @@
-"""Stacks of folders become one: overlayfs by the new mount API, by ``mount(2)``, by FUSE, or as a plain copy.
+"""Stacks of folders become one: overlayfs by the new mount API, by ``mount(2)``, or by FUSE.
 
 A stack is given lowest first, as everywhere in lithify; overlayfs wants it topmost first. The methods differ in cost, never
 in what a build sees.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lithify.cache import remove_tree
-from lithify.errors import HostError
-from lithify.process import find_program, run
+from lithify.process import start, tool_environment
 from lithify.staging.syscalls import (
     CLONE_FS,
     MOUNT_ATTR_NODEV,
@@ -24,6 +23,7 @@ from lithify.staging.syscalls import (
     MS_NODEV,
     MS_RDONLY,
     FilesystemContext,
+    end_with_parent,
     mount,
     unmount,
     unshare,
@@ -32,6 +32,9 @@ from lithify.staging.syscalls import (
 MOST_LOWERS = 500
 """The kernel's limit (``OVL_MAX_STACK``)."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
+_FUSE_SECONDS = 10.0
+"""How long fuse-overlayfs may take to begin or to end."""
+_FUSE_TICK = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,13 @@ def mount_overlay(stack: Stack, target: Path, *, userxattr: bool) -> None:
 
     Raises :class:`OSError` where the kernel has none of it.
     """
+    folders = [*stack.lowers, *(folder for folder in (stack.upper, stack.work) if folder is not None)]
+    if any("\\" in str(folder) for folder in folders):
+        raise OSError(errno.EINVAL, "some kernels take a backslash in a path for an escape", str(target))
     with FilesystemContext("overlay") as context:
-        if userxattr:
-            context.set("userxattr")
+        for option in _options(stack, userxattr=userxattr):
+            name, _, value = option.partition("=")
+            context.set(name, value or None)
         for lower in reversed(stack.lowers):
             context.set("lowerdir+", str(lower))
         if stack.upper is not None:
@@ -81,12 +88,23 @@ def mount_overlay_classic(stack: Stack, target: Path, links: Path, *, userxattr:
             (links / name).unlink(missing_ok=True)
             (links / name).symlink_to(str(folder))
         options += ",upperdir=u,workdir=w"
-    if userxattr:
-        options += ",userxattr"
+    options = ",".join([options, *_options(stack, userxattr=userxattr)])
     if len(options) >= PAGE:
         raise OSError(errno.E2BIG, f"{len(names)} layers do not fit the options of mount(2)", str(target))
     flags = MS_NODEV | (MS_RDONLY if stack.upper is None else 0)
     _in_folder(links, lambda: mount("overlay", str(target), "overlay", flags, options))
+
+
+def _options(stack: Stack, *, userxattr: bool) -> list[str]:
+    """Return the options that do not depend on what is mounted.
+
+    A distribution may have other defaults than the kernel's for the first three (module parameters): renamed folders and
+    changed modes would leave an upper layer that is not what was written. With ``userxattr`` the kernel has the first two
+    off. ``volatile`` leaves out the sync of the whole file system at the unmount; what is captured is synced by the store.
+    """
+    options = ["userxattr"] if userxattr else ["redirect_dir=off", "metacopy=off"]
+    options.append("index=off")
+    return options if stack.upper is None else [*options, "volatile"]
 
 
 def _in_folder(folder: Path, action: Callable[[], None]) -> None:
@@ -108,23 +126,59 @@ def _in_folder(folder: Path, action: Callable[[], None]) -> None:
         raise failure[0]
 
 
-def mount_fuse(stack: Stack, target: Path) -> None:
-    """Mount a stack by the program fuse-overlayfs; raises :class:`HostError` where it is missing."""
+def mount_fuse(stack: Stack, target: Path, log: Path) -> Callable[[], None]:
+    """Mount a stack by the program fuse-overlayfs and return what ends it; ``log`` takes what it has to say.
+
+    The program stays our child and dies with the thread: a daemon would live in our mount namespace and so keep it, and
+    itself, alive for ever. Raises :class:`HostError` where it is missing, :class:`OSError` where it cannot mount.
+    """
     options = f"lowerdir={':'.join(_fuse_escaped(lower) for lower in reversed(stack.lowers))}"
     if stack.upper is not None:
         options += f",upperdir={_fuse_escaped(stack.upper)},workdir={_fuse_escaped(stack.work)}"
     else:
         options += ",ro"
-    run(["fuse-overlayfs", "-o", options, str(target)])
+    with log.open("wb") as said:
+        server = start(
+            ["fuse-overlayfs", "-f", "-o", options, str(target)],
+            env=tool_environment(),
+            stdout=said,
+            stderr=said,
+            before_exec=end_with_parent,
+        )
+
+    def end() -> None:
+        unmount_target(target)
+        try:
+            server.wait(timeout=_FUSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.unlink(missing_ok=True)
+
+    try:
+        _await_mount(server, target, log)
+    except BaseException:
+        server.kill()
+        end()
+        raise
+    return end
+
+
+def _await_mount(server: subprocess.Popen[bytes], target: Path, log: Path) -> None:
+    """Wait until a FUSE program has mounted; it has no other way to say so."""
+    below = target.parent.stat().st_dev
+    end = time.monotonic() + _FUSE_SECONDS
+    while target.stat().st_dev == below:
+        if server.poll() is not None or time.monotonic() > end:
+            said = log.read_text(errors="replace").strip().splitlines()
+            raise OSError(
+                errno.EIO, f"fuse-overlayfs: {said[-1] if said else 'it did not mount'}", str(target)
+            )
+        time.sleep(_FUSE_TICK)
 
 
 def _fuse_escaped(path: Path | None) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
-
-
-def fuse_is_there() -> bool:
-    """Return whether fuse-overlayfs is installed."""
-    return find_program("fuse-overlayfs") is not None
 
 
 def unmount_target(target: Path) -> None:
@@ -134,65 +188,3 @@ def unmount_target(target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOENT):
             raise
-
-
-def copy_stack(lowers: Sequence[Path], target: Path) -> None:
-    """Copy a stack into ``target``, lowest first: later files win, folders unite, and the topmost folder's mode counts."""
-    for lower in lowers:
-        _copy_tree(lower, target)
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    seen: dict[tuple[int, int], Path] = {}
-    _copy_folder_attributes(source, target)
-    for folder, folders, files in os.walk(source):
-        there = target / Path(folder).relative_to(source)
-        for name in sorted([*folders, *files]):
-            _copy_entry(Path(folder) / name, there / name, seen)
-        folders[:] = [name for name in folders if not (Path(folder) / name).is_symlink()]
-
-
-def _copy_entry(source: Path, target: Path, seen: dict[tuple[int, int], Path]) -> None:
-    if source.is_dir() and not source.is_symlink():
-        if target.is_symlink() or not target.is_dir():
-            remove_tree(target)
-            target.mkdir()
-        _copy_folder_attributes(source, target)
-        return
-    remove_tree(target)
-    info = source.lstat()
-    first = seen.get((info.st_dev, info.st_ino))
-    if first is not None and not source.is_symlink():
-        os.link(first, target)
-        return
-    seen[info.st_dev, info.st_ino] = target
-    shutil.copy2(source, target, follow_symlinks=False)
-    os.chown(target, info.st_uid, info.st_gid, follow_symlinks=False)
-    if not source.is_symlink():
-        os.chmod(target, info.st_mode & 0o7777)
-        copy_xattrs(source, target)
-    os.utime(target, ns=(info.st_mtime_ns, info.st_mtime_ns), follow_symlinks=False)
-
-
-def _copy_folder_attributes(source: Path, target: Path) -> None:
-    info = source.lstat()
-    os.chown(target, info.st_uid, info.st_gid)
-    os.chmod(target, info.st_mode & 0o7777)
-    copy_xattrs(source, target)
-
-
-def copy_xattrs(source: Path, target: Path) -> None:
-    """Copy every xattr that can be set here; after the owner, since a change of owner drops capabilities."""
-    for name in os.listxattr(source, follow_symlinks=False):
-        try:
-            os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP):
-                raise
-
-
-def overlay_refusal(error: OSError) -> HostError:
-    """Return the error for a method that was asked for and does not work here."""
-    return HostError(
-        f"overlayfs cannot be mounted here: {error.strerror}", hints=["`lithify doctor` tries each method"]
-    )

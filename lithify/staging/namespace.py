@@ -16,13 +16,22 @@ from pathlib import Path
 
 from lithify.errors import HostError
 from lithify.process import find_program, start, tool_environment
-from lithify.staging.syscalls import CLONE_NEWNS, CLONE_NEWUSER, MS_PRIVATE, MS_REC, mount, unshare
+from lithify.staging.syscalls import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MS_PRIVATE,
+    MS_REC,
+    adopt_orphans,
+    mount,
+    unshare,
+)
 
-ALL_IDS = 0xFFFFFFFF
 ENOUGH_IDS = 65536
 """Ids that an ordinary user needs: Debian's static and dynamic system ids, and nobody (65534)."""
 
-_MAP_AS_ROOT = 'read -r _ && echo "$2" >/proc/"$1"/uid_map && echo "$3" >/proc/"$1"/gid_map'
+_MAP_AS_ROOT = (
+    'read -r _ && printf "%s\\n" "$2" >/proc/"$1"/uid_map && printf "%s\\n" "$3" >/proc/"$1"/gid_map'
+)
 _MAP_AS_USER = 'read -r _ && newuidmap "$1" $2 && newgidmap "$1" $3'
 
 _entered = threading.Event()
@@ -62,7 +71,7 @@ def enter() -> None:
         return
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
-        maps = (f"0 0 {ALL_IDS}", f"0 0 {ALL_IDS}")
+        maps = (_to_themselves("/proc/self/uid_map"), _to_themselves("/proc/self/gid_map"))
         script = _MAP_AS_ROOT
     else:
         unmet = [requirement for requirement in requirements() if not requirement.met]
@@ -81,11 +90,46 @@ def enter() -> None:
                 f"this machine refuses a user namespace: {error.strerror}",
                 hints=["`lithify doctor` says what is missing"],
             ) from error
-        unshare(CLONE_NEWNS)
+        _enter_mount_namespace()
     else:
         _forbid_nested_namespaces()
+    _settle()
+
+
+def enter_as_root() -> None:
+    """Enter a mount namespace alone, as :func:`enter` does where root is refused a user namespace.
+
+    Raises :class:`HostError` where that is refused, too.
+    """
+    if _entered.is_set():
+        return
+    _enter_mount_namespace()
+    _settle()
+
+
+def _enter_mount_namespace() -> None:
+    try:
+        unshare(CLONE_NEWNS)
+    except OSError as error:
+        raise HostError(
+            f"this machine refuses root a mount namespace: {error.strerror}",
+            hints=[
+                "in a container: give it CAP_SYS_ADMIN (`docker run --privileged`), or run it as an ordinary user"
+            ],
+        ) from error
+
+
+def _settle() -> None:
+    """Keep mounts made here from the host, and have processes of builds come to us when bubblewrap ends before them."""
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    adopt_orphans()
     _entered.set()
+
+
+def _to_themselves(path: str) -> str:
+    """Return the map that gives every id that there is here to itself: all, or those of the container that we are in."""
+    ranges = [line.split() for line in Path(path).read_text().splitlines()]
+    return "\n".join(f"{first} {first} {count}" for first, _, count in ranges)
 
 
 def _enter_user_namespace(script: str, maps: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The kernel calls that Python does not offer, by ctypes: ``unshare``, ``mount`` and the mount API of Linux 5.2.
+"""The kernel calls that Python does not offer, by ctypes: ``unshare``, ``mount``, ``prctl``, and the mount API of Linux 5.2.
 
 Numbers are those of ``asm-generic/unistd.h``, the same on every architecture that got them after 2018 (x86-64 included).
 """
@@ -29,6 +29,9 @@ _FSCONFIG_SET_STRING = 1
 _FSCONFIG_CMD_CREATE = 6
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _AT_FDCWD = -100
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_SIGKILL = 9
 MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NODEV = 4
 
@@ -58,6 +61,16 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, options: s
 def unmount(target: str) -> None:
     """Take a mount away at once, even if something in it is still open."""
     _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), target)
+
+
+def adopt_orphans() -> None:
+    """Make every descendant whose parent ends a child of this process, which can then wait for it."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends; for use between fork and exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 class FilesystemContext:
