@@ -22,6 +22,10 @@ _FUSE_MARKS = frozenset({b".wh..wh..opq", b".wh..opq"})
 BIGGEST_FOLDER = 10 << 20
 """Bytes of the object that lists a folder: libostree's limit in Debian 12, about 200,000 names."""
 _BYTES_A_NAME = 40
+LONGEST_PATH = 3500
+"""Bytes below the top: the kernel's limit is 4,096 for a whole path, and the store's own folders stand before it."""
+MOST_BYTES = 256 << 30
+"""Of all files, as ``ls`` counts them: the store reads every one, a sparse file of a terabyte for an hour."""
 MOST_REFUSALS_TOLD = 10
 
 
@@ -68,9 +72,14 @@ class _Walk:
     refusals: list[str] = field(default_factory=list)
 
     def refuse(self, path: bytes, why: str) -> None:
-        self.refusals.append(f"{shown(path[len(self.top) :])} {why}")
+        """Note what cannot be kept; a long path is told by its end."""
+        relative = path[len(self.top) :]
+        self.refusals.append(
+            f"{shown(relative)} {why}" if len(relative) < 500 else f"…{shown(relative[-200:])} {why}"
+        )
 
     def relative(self, path: bytes) -> str:
+        """Return a path as the manifest has it."""
         return os.fsdecode(path[len(self.top) + 1 :])
 
 
@@ -118,7 +127,7 @@ def capture_upper(folder: os.PathLike[str]) -> UpperChanges:
 def _walk(top: bytes, *, upper: bool) -> _Walk:
     walk = _Walk(top)
     _look_at_xattrs(walk, top, upper=upper)
-    for path, info, names in _entries(top):
+    for path, info, names in _entries(walk):
         kind = stat.S_IFMT(info.st_mode)
         name = os.path.basename(path)
         if upper and name in _FUSE_MARKS:
@@ -147,22 +156,29 @@ def _walk(top: bytes, *, upper: bool) -> _Walk:
         else:
             walk.nodes.append((path, info))
         _look_at_xattrs(walk, path, upper=upper)
+    if walk.size > MOST_BYTES:
+        walk.refuse(top, f"holds {walk.size} bytes in all: more than {MOST_BYTES >> 30} GiB")
     return walk
 
 
-def _entries(top: bytes) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]:
-    """Yield every path below ``top`` with its state, and of folders the names in them; no link is followed."""
-    waiting = [top]
+def _entries(walk: _Walk) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]:
+    """Yield every path below the top with its state, and of folders the names in them; no link is followed."""
+    waiting = [(walk.top, os.listdir(walk.top))]
     while waiting:
-        folder = waiting.pop()
-        for name in os.listdir(folder):
+        folder, names = waiting.pop()
+        for name in names:
             path = folder + b"/" + name
+            if len(path) - len(walk.top) > LONGEST_PATH:
+                walk.refuse(
+                    folder, f"is too deep: its path and the names in it are over {LONGEST_PATH} bytes"
+                )
+                break
             info = os.lstat(path)
+            within: list[bytes] = []
             if stat.S_ISDIR(info.st_mode):
-                waiting.append(path)
-                yield path, info, os.listdir(path)
-            else:
-                yield path, info, []
+                within = os.listdir(path)
+                waiting.append((path, within))
+            yield path, info, within
 
 
 def _look_at_xattrs(walk: _Walk, path: bytes, *, upper: bool) -> None:
@@ -172,7 +188,7 @@ def _look_at_xattrs(walk: _Walk, path: bytes, *, upper: bool) -> None:
             if not upper or escaped:
                 walk.refuse(path, f"has the attribute {name}, which would act on a mount")
                 continue
-            if name in _OPAQUE and os.getxattr(path, name, follow_symlinks=False) in (b"y", b"x"):
+            if name in _OPAQUE and os.getxattr(path, name, follow_symlinks=False) == b"y":
                 walk.opaque.append(path)
             walk.xattrs.append((path, name))
         elif not name.startswith(KEPT_XATTRS):

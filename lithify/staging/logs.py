@@ -6,27 +6,29 @@ import os
 from collections import deque
 from pathlib import Path
 
+from lithify.cache import host_error_of
+
 TAIL_BYTES = 256 << 10
 """Of a log that is over its limit, so much of the end is kept."""
 DEFAULT_LIMIT = 256 << 20
 """Bytes."""
+LONGEST_LINE_TOLD = 2000
 
 
 class LogWriter:
     """Takes a command's output; used as a context manager, which completes the file.
 
     Up to ``limit`` bytes everything is written at once, so a log can be followed. What comes after is kept in memory, the
-    last :data:`TAIL_BYTES` of it, and written at the end behind a line that says how much is missing.
+    last :data:`TAIL_BYTES` of it, and written at the end behind a line that says how much is missing. A full disk is
+    :class:`lithify.errors.NoSpace`.
     """
 
     def __init__(self, path: Path, *, limit: int | None = None) -> None:
         self.path = path
         self._limit = DEFAULT_LIMIT if limit is None else limit
         self._written = 0
-        self._dropped = 0
-        self._late: deque[bytes] = deque()
-        self._late_bytes = 0
-        self._recent = b""
+        self._late = _Tail()
+        self._recent = _Tail()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
@@ -34,30 +36,59 @@ class LogWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._late_bytes or self._dropped:
-            notice = f"\n### {self._dropped} bytes of the log are left out: it was over its limit of {self._limit} bytes ###\n"
-            os.write(self._descriptor, notice.encode())
-            for part in self._late:
-                os.write(self._descriptor, part)
-        os.close(self._descriptor)
+        try:
+            late, dropped = self._late.last()
+            if dropped:
+                self._append(
+                    f"\n### {dropped} bytes of the log are left out: "
+                    f"it was over its limit of {self._limit} bytes ###\n".encode()
+                )
+            if late:
+                self._append(late)
+        finally:
+            os.close(self._descriptor)
 
     def write(self, data: bytes) -> None:
         """Take more output."""
-        self._recent = (self._recent + data)[-TAIL_BYTES:]
+        self._recent.add(data)
         room = max(0, self._limit - self._written)
         if room:
-            os.write(self._descriptor, data[:room])
+            self._append(data[:room])
             self._written += len(data[:room])
-        rest = data[room:]
-        if rest:
-            self._late.append(rest)
-            self._late_bytes += len(rest)
-            while self._late_bytes - len(self._late[0]) >= TAIL_BYTES:
-                gone = self._late.popleft()
-                self._late_bytes -= len(gone)
-                self._dropped += len(gone)
+        if data[room:]:
+            self._late.add(data[room:])
 
     def tail(self, lines: int) -> list[str]:
         """Return the last lines that were written, for a report."""
-        text = self._recent.decode(errors="replace")
-        return [line[:2000] for line in text.splitlines()[-lines:]]
+        text = self._recent.last()[0].decode(errors="replace")
+        return [line[:LONGEST_LINE_TOLD] for line in text.splitlines()[-lines:]]
+
+    def _append(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError as error:
+            raise host_error_of(error, self.path) from error
+
+
+class _Tail:
+    """The last :data:`TAIL_BYTES` of a stream."""
+
+    def __init__(self) -> None:
+        self._parts: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = 0
+
+    def add(self, data: bytes) -> None:
+        """Take more, and let go whole parts that are too far back."""
+        self._parts.append(data)
+        self._bytes += len(data)
+        while self._bytes - len(self._parts[0]) >= TAIL_BYTES:
+            gone = len(self._parts.popleft())
+            self._bytes -= gone
+            self._dropped += gone
+
+    def last(self) -> tuple[bytes, int]:
+        """Return the end of the stream, and how many bytes came before it."""
+        data = b"".join(self._parts)
+        return data[-TAIL_BYTES:], self._dropped + max(0, len(data) - TAIL_BYTES)

@@ -1,0 +1,55 @@
+"""A host tool is run where it reads the host's programs and the given paths, writes the given folders, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from lithify.process import Completed, ProgramFailed, run, tool_environment
+from lithify.staging.bubblewrap import isolation, kernel_folders, scratch, variables
+from lithify.staging.seccomp import open_filter
+
+_PROGRAMS = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "etc/alternatives")
+_WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+"""What a tool makes does not depend on the umask of who builds."""
+
+
+def confined(
+    argv: Sequence[str],
+    *,
+    writable: Sequence[Path] = (),
+    readable: Sequence[Path] = (),
+    cwd: Path | None = None,
+    stdin: bytes | IO[bytes] = b"",
+    timeout: float | None = None,
+    expected: Sequence[int] | None = (0,),
+) -> Completed:
+    """Run a host tool; see :class:`lithify.process.Confined`.
+
+    Raises :class:`ProgramFailed` for a status that is not ``expected``, and ``subprocess.TimeoutExpired``.
+    """
+    line = isolation()
+    for name in _PROGRAMS:
+        line += ["--ro-bind-try", f"/{name}", f"/{name}"]
+    line += [*kernel_folders(), *scratch("/tmp")]
+    for path in readable:
+        line += ["--ro-bind", str(path), str(path)]
+    for path in writable:
+        line += ["--bind", str(path), str(path)]
+    line += [*variables(tool_environment()), "--chdir", str(cwd or "/")]
+    seccomp = open_filter()
+    try:
+        passed = () if seccomp is None else (seccomp,)
+        line += [] if seccomp is None else ["--seccomp", str(seccomp)]
+        completed = run(
+            [*line, "--", *_WITH_UMASK, *argv], stdin=stdin, timeout=timeout, expected=None, pass_fds=passed
+        )
+    finally:
+        if seccomp is not None:
+            os.close(seccomp)
+    if expected is not None and completed.returncode not in expected:
+        raise ProgramFailed(replace(completed, argv=tuple(argv)))
+    return completed

@@ -1,0 +1,85 @@
+"""What a command may take: time, log, memory and processes; by control groups where we may make them, else by rlimits.
+
+An rlimit holds for a single process (memory) or for all processes of the user in our namespace (their number), and root's
+own processes are not counted by it. :func:`describe_limits` says which kind holds here.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass, replace
+
+from lithify.staging.cgroup import CommandGroup, command_group, parent_group
+
+MOST_PROCESSES = 16384
+"""Processes and threads of one command, unless a limit says otherwise: a fork bomb ends there, no build comes near."""
+UMASK = 0o022
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a command may take; None is no limit."""
+
+    timeout: float | None = None
+    """Seconds of wall time for one command."""
+    log_bytes: int | None = None
+    memory: int | None = None
+    """Bytes: of all commands together where there are control groups, else of address space for one process."""
+    processes: int | None = MOST_PROCESSES
+    """Processes and threads of one command."""
+
+    def with_timeout(self, seconds: float) -> Limits:
+        """Return the limits with another time."""
+        return replace(self, timeout=seconds)
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Preparation:
+    """What a child does to itself before bubblewrap starts; made before the fork, so that it makes only system calls after."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.group: CommandGroup | None = command_group(memory=limits.memory, processes=limits.processes)
+        self._rlimits = [(resource.RLIMIT_CORE, (0, 0))]
+        if self.group is None:
+            for kind, value in (
+                (resource.RLIMIT_AS, limits.memory),
+                (resource.RLIMIT_NPROC, limits.processes),
+            ):
+                if value is not None:
+                    self._rlimits.append((kind, _at_most(kind, value)))
+
+    def __call__(self) -> None:
+        """Set the umask and the limits of this process, or move it into its group."""
+        os.umask(UMASK)
+        for kind, values in self._rlimits:
+            resource.setrlimit(kind, values)
+        if self.group is not None:
+            self.group.enter()
+
+
+def _at_most(kind: int, value: int) -> tuple[int, int]:
+    """Return both rlimits for a value; nobody may raise the hard one."""
+    _, hard = resource.getrlimit(kind)
+    lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return lowest, lowest
+
+
+def describe_limits() -> str:
+    """Return by what memory and processes are limited here, for reports."""
+    if parent_group() is not None:
+        return "memory and processes by control group (version 2), for all processes of a command"
+    if os.geteuid() == 0 and _is_hosts_root():
+        return "memory by rlimit, for each process; the number of root's processes is not limited"
+    return "memory by rlimit, for each process; processes by rlimit, for all of the user's"
+
+
+def _is_hosts_root() -> bool:
+    """Return whether uid 0 here is uid 0 outside: the kernel counts every other user's processes."""
+    try:
+        with open("/proc/self/uid_map") as lines:
+            return any(line.split()[:2] == ["0", "0"] for line in lines)
+    except OSError:
+        return True
