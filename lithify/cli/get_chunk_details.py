@@ -13,7 +13,7 @@ import typer
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.reporting import reading_events
 from lithify.definitions.links import chunk_of, declared_sources
-from lithify.definitions.model import GitSource, Source, StratumFile, place_of
+from lithify.definitions.model import ChunkEntry, GitSource, Source, StratumFile, place_of
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.tree import Definitions
 from lithify.errors import LithifyError, UsageError
@@ -53,14 +53,17 @@ def command(
     stratum = stratum.rpartition("/")[2].removesuffix(".morph")
     with reading_events(ctx.obj) as report:
         definitions = read_definitions(ctx.obj, report, origin_of(repo, ref))
-        listed = list(all_listed(definitions))
-    found = [one for one in listed if one.chunk == name and stratum in ("", one.stratum)]
+        strata = list(all_strata(definitions))
+        asked = [one for one in strata if stratum in ("", one.name)]
+        found = [
+            listed(definitions, one, entry) for one in asked for entry in one.chunks if entry.name == name
+        ]
     if not found:
-        known = {one.chunk for one in listed if stratum in ("", one.stratum)}
+        known = {entry.name for one in asked for entry in one.chunks}
         where = f" in stratum {stratum}" if stratum else ""
         hint = did_you_mean(name, known)
-        if stratum and not known:
-            hint = did_you_mean(stratum, {one.stratum for one in listed})
+        if stratum and not asked:
+            hint = did_you_mean(stratum, {one.name for one in strata})
         raise LithifyError(f"chunk {name} not found{where}", hints=[hint] if hint else [])
     aliases = ctx.obj.settings.pull_aliases()
     if as_json:
@@ -70,20 +73,23 @@ def command(
         sys.stdout.writelines(f"{line}\n" for one in found for line in _lines(one, aliases))
 
 
-def all_listed(definitions: Definitions) -> Iterator[Listed]:
-    """Yield the chunks of all strata of a tree, whatever systems have them."""
+def all_strata(definitions: Definitions) -> Iterator[StratumFile]:
+    """Yield all strata of a tree, whatever systems have them."""
     for name in definitions.all_files():
         loaded = definitions.loaded(name)
-        if loaded is None or not isinstance(loaded.file, StratumFile):
-            continue
-        for entry in loaded.file.chunks:
-            body, _ = chunk_of(definitions, entry)
-            yield Listed(
-                stratum=loaded.file.name,
-                file=place_of(loaded.file).file,
-                chunk=entry.name,
-                sources=declared_sources(entry, body.body if body is not None else None),
-            )
+        if loaded is not None and isinstance(loaded.file, StratumFile):
+            yield loaded.file
+
+
+def listed(definitions: Definitions, stratum: StratumFile, entry: ChunkEntry) -> Listed:
+    """Return a chunk with its sources, from its stratum or its file."""
+    found, _ = chunk_of(definitions, entry)
+    return Listed(
+        stratum=stratum.name,
+        file=place_of(stratum).file,
+        chunk=entry.name,
+        sources=declared_sources(entry, found.body if found is not None else None),
+    )
 
 
 def _lines(listed: Listed, aliases: dict[str, str]) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.errors import DefinitionErrors
@@ -85,6 +85,7 @@ CHANGES = {
 }
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.sampled_from(sorted(CHANGES))), st.sets(st.sampled_from(sorted(CHANGES))))
 def test_where_graphs_differ_the_systems_are_not_the_same(before: set[str], after: set[str]) -> None:
     old, new = (files(**{name: CHANGES[name] for name in names}) for names in (before, after))
