@@ -136,12 +136,16 @@ def _file_entry(loader: FileLoader, path: str, checksum: str, hardlink_to: str) 
 
 
 def read_xattrs(place: str | int) -> Xattrs:
-    """Return the xattrs of a file (a path, or a descriptor), sorted by name; a symlink is not followed."""
+    """Return the xattrs of a file (a path, or a descriptor), sorted by name; a symlink is not followed.
+
+    Those with an empty value are left out, as libostree does: they are in no checksum.
+    """
     follow = isinstance(place, int)
     return tuple(
         sorted(
-            (os.fsencode(name), os.getxattr(place, name, follow_symlinks=follow))
+            (os.fsencode(name), value)
             for name in os.listxattr(place, follow_symlinks=follow)
+            if (value := os.getxattr(place, name, follow_symlinks=follow))
         )
     )
 

@@ -2,7 +2,7 @@
 
 Objects; the commit is marked partial; the commit object; everything moves to its place; the mark goes; refs last. So a
 process killed at any point leaves at most objects that nothing names, and a commit that a ref names is whole. Manual:
-``docs/internals/store-and-merge.md``.
+``docs/internals/locks-and-crashes.md``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,11 @@ from lithify.cache import CacheFolder, open_cache
 from lithify.store.writing import Store
 
 HERE = Path(__file__).parent
-ENTER_THEMSELVES = ("test_inside.py", "test_overlay.py::test_the_result")
+ENTER_THEMSELVES = (
+    "test_inside.py",
+    "test_overlay.py::test_the_result",
+    "test_space_and_crowds.py::test_a_full",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

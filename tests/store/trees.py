@@ -152,7 +152,7 @@ def read_folder(place: Path) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for folder, dirs, files in os.walk(place):
         for here in (Path(folder), *(Path(folder) / name for name in (*dirs, *files))):
-            path = str(here.relative_to(place)).removeprefix(".")
+            path = "" if here == place else str(here.relative_to(place))
             status = here.lstat()
             uid, gid, mode = status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
             if stat.S_ISLNK(status.st_mode):
