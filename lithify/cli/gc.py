@@ -15,7 +15,7 @@ from lithify.cli.naming import system_files
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.cli.text import padded, size, width_of
-from lithify.definitions.tree import find_root
+from lithify.definitions.root import find_root
 from lithify.errors import LithifyError
 from lithify.events import Report
 from lithify.schedule.collecting import (

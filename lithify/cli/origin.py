@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from lithify.cli.invocation import Invocation
-from lithify.definitions.tree import Definitions, find_root, load
+from lithify.definitions.root import find_root
+from lithify.definitions.tree import Definitions, load
 from lithify.errors import UsageError
 from lithify.events import Report
 from lithify.schedule.definitions_from_git import Caller, Origin, definitions_of

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import caller_of
-from lithify.definitions.tree import find_root
+from lithify.definitions.root import find_root
 from lithify.events import Report
 from lithify.schedule.definitions_from_git import Origin, folder_of
 from lithify.schedule.session import Session, open_session

@@ -11,8 +11,9 @@ import typer
 
 from lithify.definitions.formats import FORMATS, LATEST, Format
 from lithify.definitions.nearest import did_you_mean
+from lithify.definitions.root import find_root
 from lithify.definitions.schema import SCHEMAS, schema
-from lithify.definitions.tree import find_root, load
+from lithify.definitions.tree import load
 from lithify.definitions.whole_schema import whole_schema
 from lithify.errors import LithifyError, UsageError
 

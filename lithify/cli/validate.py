@@ -14,7 +14,8 @@ import typer
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.render import fault_text
 from lithify.cli.reporting import reading_events
-from lithify.definitions.tree import Definitions, find_root, load
+from lithify.definitions.root import find_root
+from lithify.definitions.tree import Definitions, load
 from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
 from lithify.graph.validation import faults_of
 

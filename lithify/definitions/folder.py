@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from lithify.definitions.reading import MAX_BYTES
+from lithify.definitions.limits import MAX_BYTES
 
 
 class FileReader(Protocol):
@@ -39,6 +39,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, at most one more than may be read."""
+        return self.read_with_status(name)[0]
+
+    def read_with_status(self, name: str) -> tuple[bytes, os.stat_result]:
+        """Return the bytes of a file, and its status as it was before they were read."""
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             descriptor = os.open(self._plain_path(name), flags | os.O_NOFOLLOW)
@@ -47,9 +51,14 @@ class Folder:
                 raise
             descriptor = os.open(self._path(name), flags)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError(f"{name} is not a regular file")
-            return file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1), status
+
+    def status(self, name: str) -> os.stat_result:
+        """Return the status of what bears a name; a symbolic link's is its own."""
+        return os.lstat(self._plain_path(name))
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name in the tree."""

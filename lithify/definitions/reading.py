@@ -29,17 +29,9 @@ from yaml.events import (
 )
 from yaml.resolver import Resolver
 
+from lithify.definitions.limits import MAX_BYTES, MAX_DEPTH, MAX_FAULTS, MAX_VALUES
 from lithify.definitions.text import LINE_END, Fields, Guess, Items, Mark, TextFile, quoted
 from lithify.errors import Fault, Place
-
-MAX_BYTES = 4 * 1024 * 1024
-"""Largest file that is read."""
-MAX_DEPTH = 100
-"""Deepest nesting, aliases followed."""
-MAX_VALUES = 200_000
-"""Most values in a file, each alias counted as all that it stands for."""
-MAX_FAULTS = 200
-"""Most faults of a file that are told apart."""
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PREFIX = "tag:yaml.org,2002:"

@@ -27,27 +27,13 @@ from lithify.definitions.model import (
     SystemFile,
 )
 from lithify.definitions.nearest import nearest
+from lithify.definitions.root import VERSION
 from lithify.definitions.text import quoted
-from lithify.definitions.version import VERSION, read_version
+from lithify.definitions.version import read_version
 from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
 
 DEFAULTS = "DEFAULTS"
 T = TypeVar("T", bound=File)
-
-
-def find_root(start: Path) -> Path:
-    """Return the root of the definitions that ``start`` lies in.
-
-    The nearest folder at or above with a ``VERSION``, up to the top of the git work tree; else that top.
-    """
-    start = Path(os.path.abspath(start))
-    for folder in (start, *start.parents):
-        if (folder / VERSION).is_file() or (folder / ".git").exists():
-            return folder
-    raise LithifyError(
-        f"no definitions at or above {start}",
-        hints=["their root holds a file VERSION; give it with -C, or make one with the line: version: 9"],
-    )
 
 
 def load(root: Path, *, read: FileReader | None = None) -> Definitions:

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from lithify.cache import open_cache
 from lithify.config import Settings
 from lithify.definitions.model import GitSource
-from lithify.definitions.tree import Definitions, find_root, load
+from lithify.definitions.root import find_root
+from lithify.definitions.tree import Definitions, load
 from lithify.errors import SourceError
 from lithify.events import Report
 from lithify.facts import Facts

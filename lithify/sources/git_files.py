@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lithify.cache import CacheFolder, publish
 from lithify.definitions.folder import OutsideError
-from lithify.definitions.reading import MAX_BYTES
+from lithify.definitions.limits import MAX_BYTES
 from lithify.errors import SourceError
 from lithify.process import run
 from lithify.sources.git_program import HARDENED, query, query_environment

@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lithify.definitions.reading import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Contents, read
+from lithify.definitions.limits import MAX_BYTES, MAX_DEPTH, MAX_VALUES
+from lithify.definitions.reading import Contents, read
 from lithify.definitions.text import Fields, Guess, Items, place_in
 from lithify.errors import Place
 

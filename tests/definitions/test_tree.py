@@ -9,7 +9,8 @@ import pytest
 
 from lithify.definitions.links import declared_sources
 from lithify.definitions.model import GitSource, LocalSource, place_of
-from lithify.definitions.tree import Definitions, find_root, load
+from lithify.definitions.root import find_root
+from lithify.definitions.tree import Definitions, load
 from lithify.definitions.validation import validate
 from lithify.errors import DefinitionErrors, LithifyError
 from tests.definitions.conftest import MakeTree, told
