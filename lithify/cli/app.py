@@ -81,6 +81,8 @@ def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages
         sys.stdout.write(overview())
         return DONE if split.help else WRONG_USE
     name, *rest = split.rest
+    if name == "help-extensions":  # morph's spelling
+        name, rest = "help", ["--extensions", *rest]
     entry = find_command(name)
     if split.help:
         sys.stdout.write(help_text(entry))

@@ -1,35 +1,53 @@
-"""``lithify help``."""
+"""``lithify help``, and morph's ``help-extensions``."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lithify.cli.app import find_command, run
-from lithify.cli.helping import overview
-from lithify.cli.registry import COMMANDS
-from lithify.errors import LithifyError, UsageError
+from lithify.cli.extensions import extension_help, extension_names
+from lithify.cli.helping import help_text, overview
+from lithify.cli.registry import COMMANDS, find_entry
+from lithify.definitions.nearest import nearest
+from lithify.definitions.root import find_root
+from lithify.errors import LithifyError
 
 
 def command(
     ctx: typer.Context,
-    topic: Annotated[str, typer.Argument(help="a command")] = "",
+    topic: Annotated[str, typer.Argument(help="a command, or an extension as NAME.KIND")] = "",
+    extensions: Annotated[
+        bool, typer.Option("--extensions", help="list all extensions: built in, and the definitions' own")
+    ] = False,
 ) -> None:
-    """Show the help over all commands, or of one.
+    """Show the help over all commands, of one command, or of an extension (NAME.KIND).
 
     \b
     Examples:
       lithify help
       lithify help build
+      lithify help image.write
+      lithify help --extensions
     """
-    if not topic:
-        sys.stdout.write(overview())
+    root = _root(ctx.obj.cwd)
+    if extensions:
+        sys.stdout.write("".join(f"{name}\n" for name in extension_names(root)))
         return
-    if topic not in {name for entry in COMMANDS for name in (entry.name, *entry.aliases)}:
-        try:
-            find_command(topic)
-        except UsageError as error:
-            raise LithifyError(f"Unknown subcommand or extension {topic}", hints=error.hints) from error
-    raise typer.Exit(run([topic, "--help"], ctx.obj.environment))
+    entry = find_entry(topic)
+    text = help_text(entry) if entry else extension_help(topic, root) if topic else overview()
+    if text is None:
+        known = [*(name for one in COMMANDS for name in (one.name, *one.aliases)), *extension_names(root)]
+        near = nearest(topic, known)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`lithify help` lists all commands"
+        raise LithifyError(f"Unknown subcommand or extension {topic}", hints=[hint])
+    sys.stdout.write(text)
+
+
+def _root(cwd: Path) -> Path | None:
+    try:
+        return find_root(cwd)
+    except LithifyError:
+        return None

@@ -15,7 +15,7 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
     """Return the line that an event leaves, or None. ``started``: whether there is one at the start of each chunk too."""
     match event:
         case events.BuildPlanned():
-            cached = f", {event.cached} are cached" if event.cached else ""
+            cached = f", {event.cached} cached" if event.cached else ""
             return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}"
         case events.ComponentStarted() if started or verbose:
             return f"[{event.key[:8]}] {event.name}: started"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,7 +45,25 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
     except Exception as error:
         if not hasattr(error, "format_message"):  # Typer's own have no public base class in all its versions
             raise
-        text = str(error.format_message()).rstrip(".")
         hint = f"`lithify {entry.name} --help` shows how it is used"
-        raise UsageError(f"{text[:1].lower()}{text[1:]}", hints=[hint]) from error
+        raise UsageError(_our_words(str(error.format_message())), hints=[hint]) from error
     return int(status or 0)
+
+
+_OUR_WORDS = (
+    (re.compile(r"missing argument '(.*)'"), lambda found: f"missing argument {found[1].upper()}"),
+    (
+        re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)"),
+        lambda found: f"too many arguments: {found[1]}",
+    ),
+    (re.compile(r"no such option: (\S+)(.*)"), lambda found: f"unknown option {found[1]}{found[2]}"),
+    (re.compile(r"option '(.*)' requires an argument"), lambda found: f"{found[1]} needs a value"),
+)
+
+
+def _our_words(text: str) -> str:
+    """Return Typer's message as ours begin and end."""
+    said = f"{text[:1].lower()}{text[1:]}".rstrip(".")
+    for pattern, replaced in _OUR_WORDS:
+        said = pattern.sub(replaced, said)
+    return said

@@ -51,7 +51,7 @@ def told(**options: Any) -> str:
 
 def test_a_line_at_the_start_and_end_of_each_chunk() -> None:
     assert told() == (
-        "[00:00] demo: 3 of 4 chunks to build, 1 are cached\n"
+        "[00:00] demo: 3 of 4 chunks to build, 1 cached\n"
         "[00:00] fetched https://example.com/zlib.tar (1.5 kB)\n"
         "[00:00] [3f9a01c2] zlib: started\n"
         "[00:00] app: waiting for process 7\n"

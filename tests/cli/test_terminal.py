@@ -60,7 +60,7 @@ def test_a_build_is_shown_and_leaves_its_lines(screen: Screen, clock: Clock) -> 
     clock.time += 5
     reader.tick()
     assert screen.text == (
-        "[00:00] demo: 2 of 3 chunks to build, 1 are cached\n"
+        "[00:00] demo: 2 of 3 chunks to build, 1 cached\n"
         "  zlib          build                                 01:10\n"
         "  linux.tar.xz  fetch  50 % of 50.0 MB\n"
         "[01:10] 1 of 3 chunks done, 1 cached, 1 running, 1 fetching"
@@ -70,7 +70,7 @@ def test_a_build_is_shown_and_leaves_its_lines(screen: Screen, clock: Clock) -> 
     reader(ev.ComponentFailed(name="busybox", kind="chunk", key=KEY, step="build", reason="exit_code=2"))
     reader.close()
     assert screen.text == (
-        "[00:00] demo: 2 of 3 chunks to build, 1 are cached\n"
+        "[00:00] demo: 2 of 3 chunks to build, 1 cached\n"
         "[01:10] fetched https://example.com/a/linux.tar.xz (50.0 MB)\n"
         "[01:10] [3f9a01c2] zlib: built in 2.5 s\n"
         "[01:10] [3f9a01c2] busybox: build failed (exit_code=2)"
