@@ -79,7 +79,7 @@ def _meant(words: Sequence[str], repo: str, to_repo: str) -> tuple[Origin, Origi
         names = dict.fromkeys((*before[2:], *after[2:]))
         return Origin(repo=before[0], ref=before[1]), Origin(repo=after[0], ref=after[1]), tuple(names)
     if len(words) < 2:
-        raise UsageError("missing argument 'TO'", hints=["lithify diff FROM TO [SYSTEM...]"])
+        raise UsageError("missing argument TO", hints=["lithify diff FROM TO [SYSTEM...]"])
     first = repo or "."
     return Origin(repo=first, ref=words[0]), Origin(repo=to_repo or first, ref=words[1]), tuple(words[2:])
 
