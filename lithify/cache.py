@@ -57,6 +57,11 @@ class CacheFolder:
         return self.root / "locks"
 
     @property
+    def standing(self) -> Path:
+        """What builds with nothing to do print; see :mod:`lithify.schedule.standing`. May be removed at any time."""
+        return self.root / "standing"
+
+    @property
     def facts(self) -> Path:
         """The SQLite file of :mod:`lithify.facts`."""
         return self.root / "facts.sqlite"

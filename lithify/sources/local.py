@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -18,10 +17,7 @@ from lithify.errors import PinMismatch, SourceError, UnsafeContent
 from lithify.graph.canonical import Value
 from lithify.graph.pins import Pin
 from lithify.sources.context import SourceContext
-from lithify.sources.tree import plain_mode, read_plain, walk
-
-_SETTLED_SECONDS = 3
-"""A file changed this short ago may change again without a new time: what was read of it is not kept as a fact."""
+from lithify.sources.tree import SETTLED_NS, is_git, look_at, plain_digest, plain_mode, walk
 
 
 class LocalKind:
@@ -56,7 +52,7 @@ class LocalKind:
             _copy_folder(found, into)
         else:
             _copy_file(found, into / found.name, found.stat())
-        if read_plain(into, _is_git) != pin.digest_data["tree"]:
+        if plain_digest(into) != pin.digest_data["tree"]:
             raise PinMismatch(
                 f"the local source {source.path} was changed while it was built", hints=["build again"]
             )
@@ -95,30 +91,18 @@ def below_definitions(path: str, root: Path) -> Path:
     return real
 
 
-def _is_git(path: bytes) -> bool:
-    return path.endswith(b"/.git")
-
-
 def _digest(found: Path, name: str, context: SourceContext) -> str:
     """Return the digest of a file or folder; one that was read before and looks the same is not read again."""
     try:
         if not found.is_dir():
-            return _file_digest(found)
-        before = time.time()
-        listing = hashlib.sha256()
-        newest = 0.0
-        for path, status in sorted(walk(os.fsencode(found), _is_git), key=lambda item: item[0]):
-            facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
-            listing.update(
-                b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns)
-            )
-            newest = max(newest, status.st_ctime)
-        key = listing.hexdigest()
-        known = context.facts.get("local-tree", key)
+            return plain_digest(found)
+        before = time.time_ns()
+        look = look_at(found)
+        known = context.facts.get("local-tree", look.digest)
         if known is None:
-            known = read_plain(found, _is_git)
-            if newest < before - _SETTLED_SECONDS:
-                context.facts.put("local-tree", key, known)
+            known = plain_digest(found)
+            if look.newest < before - SETTLED_NS:
+                context.facts.put("local-tree", look.digest, known)
         return known
     except UnsafeContent as error:
         raise UnsafeContent(f"the local source {name}: {error.message}") from error
@@ -126,16 +110,9 @@ def _digest(found: Path, name: str, context: SourceContext) -> str:
         raise SourceError(f"the local source {name} cannot be read: {error}") from error
 
 
-def _file_digest(found: Path) -> str:
-    status = found.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsafeContent(f"{found.name} is neither a file nor a folder")
-    return read_plain(found.parent, lambda path: path != os.fsencode(found))
-
-
 def _copy_folder(found: Path, into: Path) -> None:
     top = os.fsencode(found)
-    for path, status in walk(top, _is_git):
+    for path, status in walk(top, is_git):
         target = into / os.fsdecode(path[len(top) + 1 :])
         if stat.S_ISDIR(status.st_mode):
             target.mkdir()

@@ -18,6 +18,8 @@ from lithify.errors import UnsafeContent
 FORMAT = b"lithify source tree 1"
 _NANOSECONDS = 1_000_000_000
 _CAPABILITY = "security.capability"
+SETTLED_NS = 3_000_000_000
+"""A file whose status changed this short ago may change again and look the same: no look at it is relied upon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +165,50 @@ def read_plain(root: Path, skip: Callable[[bytes], bool]) -> str:
             Entry(path=relative, kind=kind, mode=plain_mode(status), uid=0, gid=0, content=content)
         )
     return digest_entries(entries)
+
+
+def is_git(path: bytes) -> bool:
+    """Return whether a path is git's own, which is no part of a source that lies in a work tree."""
+    return path.endswith(b"/.git")
+
+
+def plain_digest(found: Path) -> str:
+    """Return the digest that a folder without ``.git``, or a file alone, has as a plain source tree; see :func:`read_plain`."""
+    status = found.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return read_plain(found, is_git)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeContent(f"{found.name} is neither a file nor a folder")
+    return read_plain(found.parent, lambda path: path != os.fsencode(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a folder, or a file, looks without reading any content."""
+
+    digest: str
+    """Over every path with its mode, device, inode, size and times; ``.git`` left out."""
+    newest: int
+    """When the last status in it changed, nanoseconds since 1970."""
+    size: int
+    """Bytes of all that it holds."""
+
+
+def look_at(found: Path) -> Look:
+    """Return how a folder or file looks now; two looks are the same where no content was changed between them.
+
+    That holds for changes that the file system's clock tells apart: a content read within its last tick, some milliseconds
+    up to two seconds after ``newest``, may change again and look the same.
+    """
+    status = found.stat()
+    whole = stat.S_ISDIR(status.st_mode)
+    top = os.fsencode(found)
+    items = sorted(walk(top, is_git), key=lambda item: item[0]) if whole else [(top, status)]
+    listing = hashlib.sha256()
+    newest = size = 0
+    for path, status in items:
+        size += status.st_size
+        facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
+        listing.update(b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns))
+        newest = max(newest, status.st_ctime_ns)
+    return Look(digest=listing.hexdigest(), newest=newest, size=size)

@@ -27,11 +27,11 @@ from lithify.store.gvariant import (
     decode_dirtree,
 )
 from lithify.store.manifest import Manifest
+from lithify.store.refs import is_partial, read_ref
 
 METADATA_KEY = "lithify"
 """The key in a commit's metadata below which lithify keeps its canonical JSON."""
 
-_HEX = frozenset("0123456789abcdef")
 _KEPT_FOLDERS = 50_000
 """Decoded folders kept in memory, about 1 KB each."""
 
@@ -71,13 +71,7 @@ class Repository:
 
         This, and never whether a commit object exists, says whether something is built.
         """
-        try:
-            text = (self.path / "refs" / "heads" / name).read_text(encoding="ascii").strip()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
-            return None
-        if len(text) != 64 or not _HEX.issuperset(text) or self.is_partial(text):
-            return None
-        return text
+        return read_ref(self.path, name)
 
     def refs(self, prefix: str = "") -> dict[str, str]:
         """Return the refs below ``prefix`` (``d`` for ``d/…``), sorted by name, with what :meth:`ref` says of each.
@@ -95,7 +89,7 @@ class Repository:
 
     def is_partial(self, commit: str) -> bool:
         """Return whether a commit is marked as not whole: its objects may be missing."""
-        return (self.path / "state" / f"{commit}.commitpartial").exists()
+        return is_partial(self.path, commit)
 
     def commit(self, checksum: str) -> Commit:
         """Return a commit; raises :class:`DamagedObject` where it is missing or damaged."""
