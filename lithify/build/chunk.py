@@ -95,9 +95,10 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
     """
     chunk = order.chunk
     seconds: dict[str, float] = {}
+    peak = None
     with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
         if chunk.commands and chunk.build_system != IMPORT:
-            _run_commands(workshop, bench, order, laid_out, log, seconds)
+            peak = _run_commands(workshop, bench, order, laid_out, log, seconds)
         began = time.monotonic()
         workshop.report(StepStarted(name=chunk.name, step="capture"))
         try:
@@ -105,8 +106,8 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
         except UnsafeContent as error:
             raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
         _refuse_nothing(workshop, order, bench, log, captured)
-        built = _publish(workshop, order, laid_out, captured, seconds)
-        seconds["publish"] = time.monotonic() - began
+        seconds["capture"] = time.monotonic() - began
+        built = _publish(workshop, order, laid_out, captured, seconds, peak)
     return built
 
 
@@ -117,8 +118,10 @@ def _run_commands(
     laid_out: LaidOut,
     log: LogWriter,
     seconds: dict[str, float],
-) -> None:
+) -> int | None:
+    """Run every command, note the time of each step, and return the most memory that one took, where it is known."""
     chunk = order.chunk
+    peaks = [0]
     with chunk_sandbox(workshop, bench, order, laid_out) as sandbox:
         for step, commands in chunk.commands:
             began = time.monotonic()
@@ -132,7 +135,9 @@ def _run_commands(
                 if ended.returncode != 0:
                     _stop_if_asked(workshop)
                     raise _failed(order, bench, log, step, _text(command), ended.reason)
+                peaks.append(ended.peak_memory or 0)
             seconds[step] = time.monotonic() - began
+    return max(peaks) or None
 
 
 @contextmanager
@@ -216,6 +221,7 @@ def _publish(
     laid_out: LaidOut,
     captured: Captured,
     seconds: Mapping[str, float],
+    peak_memory: int | None,
 ) -> BuiltChunk:
     chunk = order.chunk
     manifest = _with_devices(captured.manifest, chunk)
@@ -235,7 +241,7 @@ def _publish(
             size=captured.bytes,
             run=Run(
                 seconds=seconds,
-                peak_memory=None,
+                peak_memory=peak_memory,
                 sandbox=workshop.method.describe(),
                 lithify_version=__version__,
                 built_at=int(time.time()),
