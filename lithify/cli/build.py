@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -16,8 +17,8 @@ from lithify.cli.show import as_text
 from lithify.errors import LithifyError
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
-from lithify.schedule.run import Policy
-from lithify.schedule.session import build_system, nearest
+from lithify.schedule.request import request_for
+from lithify.schedule.session import nearest
 
 
 def command(
@@ -52,13 +53,14 @@ def command(
         _show_only(ctx.obj, system, components or ())
         return
     with reading_events(ctx.obj, events_to=events_to) as report, opened(ctx.obj, report) as session:
-        result = build_system(
-            session,
-            session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd),
-            components=components or (),
-            policy=Policy(jobs=ctx.obj.settings.jobs, keep_going=keep_going),
-        )
-    sys.stdout.write("".join(f"{line}\n" for line in result.lines))
+        file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
+        request = request_for(session, file, components or ())
+        if not request.is_done:
+            building = importlib.import_module(
+                "lithify.schedule.building"
+            )  # half a second, much of it libostree
+            building.build(session, request, keep_going=keep_going)
+    sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 
 def _show_only(invocation: Invocation, system: str, components: Sequence[str]) -> None:

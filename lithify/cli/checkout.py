@@ -16,8 +16,9 @@ from lithify.cli.run import opened
 from lithify.deploy.deployment import carry_out, check_order
 from lithify.deploy.order import Order, Works
 from lithify.errors import LithifyError, UsageError
-from lithify.schedule.realising import known
-from lithify.schedule.session import find_built, open_workshop
+from lithify.graph.keys import known
+from lithify.schedule.building import open_workshop
+from lithify.schedule.session import find_built
 
 
 def command(

@@ -14,7 +14,8 @@ from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, w
 from lithify.deploy.deployment import carry_out, check_order, is_unchanged
 from lithify.deploy.order import Order, Works
 from lithify.errors import DeployError
-from lithify.schedule.session import Session, find_built, open_workshop
+from lithify.schedule.building import open_workshop
+from lithify.schedule.session import Session, find_built
 
 
 def command(

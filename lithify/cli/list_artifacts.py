@@ -13,7 +13,7 @@ from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.errors import UsageError
-from lithify.schedule.realising import known
+from lithify.graph.keys import known
 from lithify.schedule.session import Resolved
 from lithify.store.reading import Repository
 

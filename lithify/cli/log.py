@@ -16,7 +16,7 @@ from lithify.cli.naming import named_chunk
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.errors import LithifyError
-from lithify.schedule.realising import known
+from lithify.graph.keys import known
 from lithify.schedule.session import Resolved, Session
 
 POLL_SECONDS = 0.2

@@ -9,7 +9,7 @@ import typer
 from lithify.cli.naming import named_chunk
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.schedule.session import undertaking_of
+from lithify.schedule.building import undertaking_of
 from lithify.schedule.shelling import run_shell
 
 

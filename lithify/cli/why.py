@@ -18,10 +18,9 @@ from lithify.cli.run import opened
 from lithify.cli.text import cut, printable
 from lithify.errors import LithifyError
 from lithify.graph.explain import Difference, Record, differences
-from lithify.graph.keys import Kind
+from lithify.graph.keys import Kind, known
 from lithify.report.builds import build_before, made_at
 from lithify.schedule.definitions_from_git import Origin
-from lithify.schedule.realising import known
 from lithify.schedule.session import Session, resolve_system
 from lithify.store.reading import Commit
 

@@ -53,6 +53,16 @@ def build_key(inputs: Inputs) -> BuildKey:
     return BuildKey(digest(inputs))
 
 
+def known(key: DefinitionKey | Unresolved) -> DefinitionKey:
+    """Return a key; raises :class:`Unpinned`, naming what is missing, for one that cannot be known yet."""
+    if isinstance(key, Unresolved):
+        raise Unpinned(
+            f"{key.origin}: {key.reason}",
+            hints=[f"`lithify lock` pins it, `lithify lock {key.origin}` it alone"],
+        )
+    return key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """The definition keys of one graph with one set of pins, and what each is made of."""

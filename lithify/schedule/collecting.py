@@ -17,7 +17,8 @@ from lithify.config import Settings
 from lithify.errors import LithifyError
 from lithify.events import Report
 from lithify.graph.keys import Unresolved
-from lithify.schedule.session import Resolved, reserve
+from lithify.schedule.building import reserve
+from lithify.schedule.session import Resolved
 from lithify.staging.namespace import enter
 from lithify.store.garbage import Collected, collect
 from lithify.store.reading import Repository

@@ -30,23 +30,12 @@ from lithify.build.system import SystemOrder, compose_system
 from lithify.build.workshop import Bench, Workshop, bench
 from lithify.cache import hold_lock
 from lithify.definitions.model import Source
-from lithify.errors import Unpinned
 from lithify.events import ComponentFinished, ComponentStarted, Waiting
-from lithify.graph.keys import Keys, Unresolved, build_key
+from lithify.graph.keys import Keys, build_key, known
 from lithify.graph.model import DefinitionKey, SystemGraph
 from lithify.graph.pins import Pin
 from lithify.graph.staging_order import prefixes_below
 from lithify.sources.compose import known_tree_digest
-
-
-def known(key: DefinitionKey | Unresolved) -> DefinitionKey:
-    """Return a key; raises :class:`Unpinned`, naming what is missing, for one that cannot be known yet."""
-    if isinstance(key, Unresolved):
-        raise Unpinned(
-            f"{key.origin}: {key.reason}",
-            hints=[f"`lithify lock` pins it, `lithify lock {key.origin}` it alone"],
-        )
-    return key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,131 @@
+"""A build is carried out: a workshop is opened, and what a request lacks is made.
+
+:func:`open_workshop` is where a run begins to change things. Imported by a command only when there is something to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_system
+from lithify.build.workshop import Workshop, sweep
+from lithify.cache import CacheFolder, open_cache
+from lithify.events import BuildPlanned, Note
+from lithify.graph.model import SystemGraph
+from lithify.schedule.classic import classic_identities
+from lithify.schedule.realising import Undertaking, realise_system, renew_facts
+from lithify.schedule.request import Request
+from lithify.schedule.run import Policy, run_plan, selected_chunks
+from lithify.schedule.session import Resolved, Session, plan_of
+from lithify.sources.git_program import checked_out_commit
+from lithify.staging.host import fingerprint
+from lithify.staging.methods import choose as choose_method
+from lithify.staging.namespace import enter
+from lithify.staging.sandbox import Limits, confined
+from lithify.store.writing import Store
+
+Outcome = Literal["built", "unchanged"]
+"""``unchanged``: something was done, and the system came out the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """What a build made available."""
+
+    system: BuiltSystem | None
+    """None where only components were asked for."""
+    chunks: Mapping[str, BuiltChunk]
+    outcome: Outcome
+
+
+def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
+    """Enter the user namespace, choose the staging method and return what builds are made with.
+
+    No thread may have been started before. Raises :class:`HostError` with the command that mends what is missing.
+    """
+    settings = session.settings
+    cache = open_cache(settings.cachedir)
+    tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
+    enter()
+    tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(cache, lambda label, failed: not failed)
+    method = choose_method(cache, settings.staging_method)
+    session.report(Note(text=f"staging by {method.describe()}"))
+    bootstraps = graph is not None and any(chunk.build_mode != "staging" for chunk in graph.chunks.values())
+    return Workshop(
+        cache=cache,
+        facts=session.facts,
+        store=Store(cache, sync=settings.fsync, min_free=reserve(cache), report=session.report),
+        method=method,
+        sources=replace(session.sources(), cache=cache, confined=confined),
+        tempdir=tempdir,
+        limits=Limits(timeout=settings.timeout, log_bytes=settings.log_limit, memory=settings.memory_limit),
+        max_jobs=settings.max_jobs,
+        report=session.report,
+        interrupt=session.interrupt,
+        host_fingerprint=fingerprint() if bootstraps else "",
+    )
+
+
+def reserve(cache: CacheFolder) -> int:
+    """Return the bytes of the cache's file system that are never used up: 500 MiB, less on small ones, never nothing."""
+    total = shutil.disk_usage(cache.root).total
+    return max(1 << 20, min(500 << 20, total // 50))
+
+
+def _owner(cache: CacheFolder) -> int:
+    return cache.root.stat().st_uid
+
+
+def build(session: Session, request: Request, *, keep_going: bool) -> BuildResult:
+    """Make what was asked for available, and return what there is now."""
+    policy = Policy(jobs=session.settings.jobs, keep_going=keep_going)
+    resolved = request.resolved
+    graph = resolved.graph
+    last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
+    before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
+    undertaking = undertaking_of(session, resolved)
+    if request.components is not None:
+        chunks = _run(session, undertaking, request.components, policy)
+        return BuildResult(system=None, chunks=chunks, outcome="built")
+    if request.stored is not None:
+        renewed = renew_facts(undertaking, request.stored)
+        return BuildResult(system=renewed, chunks={}, outcome="unchanged")
+    chunks = _run(session, undertaking, tuple(selected_chunks(graph)), policy)
+    built = realise_system(undertaking, chunks)
+    outcome: Outcome = "unchanged" if built.content.digest == before else "built"
+    return BuildResult(system=built, chunks=chunks, outcome=outcome)
+
+
+def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
+    """Open a workshop for one system's build; see :func:`open_workshop`."""
+    graph = resolved.graph
+    return Undertaking(
+        workshop=open_workshop(session, graph),
+        graph=graph,
+        keys=resolved.keys,
+        pins=resolved.pins,
+        classic=classic_identities(graph, resolved.keys, resolved.pins) if graph.format < 9 else None,
+        definitions_commit=checked_out_commit(session.definitions.root),
+    )
+
+
+def _run(
+    session: Session, undertaking: Undertaking, wanted: Sequence[str], policy: Policy
+) -> dict[str, BuiltChunk]:
+    resolved = Resolved(graph=undertaking.graph, pins=undertaking.pins, keys=undertaking.keys)
+    plan = plan_of(session, resolved, wanted)
+    session.report(
+        BuildPlanned(
+            target=undertaking.graph.system.name,
+            total=len(plan.cached) + len(plan.to_build),
+            cached=len(plan.cached),
+            to_build=len(plan.to_build),
+        )
+    )
+    return run_plan(undertaking, plan, policy)
