@@ -14,11 +14,13 @@ from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.show import as_text
+from lithify.cli.space import require_room
 from lithify.errors import LithifyError
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
 from lithify.schedule.request import request_for
 from lithify.schedule.session import nearest
+from lithify.schedule.witness import keep_answer
 
 
 def command(
@@ -56,10 +58,12 @@ def command(
         file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
         request = request_for(session, file, components or ())
         if not request.is_done:
-            building = importlib.import_module(
-                "lithify.schedule.building"
-            )  # half a second, much of it libostree
+            require_room(ctx.obj.settings)
+            # half a second, much of it libostree
+            building = importlib.import_module("lithify.schedule.building")
             building.build(session, request, keep_going=keep_going)
+        if not components:
+            keep_answer(session, request, ctx.obj.cwd, system)
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 

@@ -22,6 +22,8 @@ class CommandEntry:
     """What follows it is another program's: no setting is looked for there."""
     prints_a_value: bool = False
     """Its result is one value that scripts take: nothing is said on stderr while it succeeds."""
+    may_stand: bool = False
+    """What it prints may be known from the last time: :mod:`lithify.cli.standing` is asked first."""
     takes_a_command: bool = False
     """What stands behind ``--`` is another program's."""
 
@@ -32,6 +34,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         module="build",
         panel=PANELS[0],
         summary="build a system, or some of its chunks and strata",
+        may_stand=True,
     ),
     CommandEntry(
         name="deploy",

@@ -64,7 +64,7 @@ def request_for(session: Session, system: str, components: Sequence[str] = ()) -
         components=None,
         lines=(f"{key}.system.{graph.system.name}-rootfs",),
         stored=stored,
-        is_done=stored is not None and _facts_are_current(session, stored, graph),
+        is_done=stored is not None and facts_are_current(session, stored.commit, graph),
     )
 
 
@@ -77,8 +77,9 @@ def _refuse_foreign(graph: SystemGraph) -> None:
         )
 
 
-def _facts_are_current(session: Session, system: BuiltSystem, graph: SystemGraph) -> bool:
-    return session.repository.commit(system.commit).metadata.get("facts") == licensing_facts(graph)
+def facts_are_current(session: Session, commit: str, graph: SystemGraph) -> bool:
+    """Return whether a system's commit says of its chunks (licence, homepage, …) what the definitions say now."""
+    return session.repository.commit(commit).metadata.get("facts") == licensing_facts(graph)
 
 
 def _components(resolved: Resolved, components: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
