@@ -96,6 +96,11 @@ def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages
         say = messages.note if entry.prints_a_value else messages.warn
         say(f"warning: {warning}")
     invocation = Invocation(cwd=cwd, environment=environment, settings=settings, messages=messages)
+    if entry.may_stand:
+        known = importlib.import_module("lithify.cli.standing").answer(rest, invocation)
+        if known is not None:
+            sys.stdout.write(known)
+            return DONE
     parsing = importlib.import_module("lithify.cli.parsing")  # Typer, which help and version do without
     return int(parsing.call(entry, rest, invocation))
 
@@ -134,11 +139,13 @@ def _settings(
     layers: list[Layer] = []
     patterns = () if split.no_default_configs else (*MORPH_FILES, *LITHIFY_FILES)
     found = [path for pattern in patterns for path in _files(pattern, environment)]
-    for path in (*found, *map(Path, split.config_files)):
+    named = [Path(name) for name in split.config_files]
+    for path in (*found, *named):
         try:
             layers.append(read_file(path.read_text(encoding="utf-8-sig", errors="replace"), str(path)))
         except (FileNotFoundError, NotADirectoryError):
-            messages.note(f"{path}: there is no such file of settings")
+            if path in named:
+                messages.note(f"--config {path}: there is no such file")
     layers += [read_environment(environment), Layer(origin="option", values=split.settings)]
     processors = len(os.sched_getaffinity(0))
     defaults = default_settings(environment, root=os.geteuid() == 0, processors=processors)

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from lithify.cache import open_cache
-from lithify.cli.invocation import Invocation
+from lithify.cli.space import rooms
 from lithify.config import Settings
 from lithify.deploy.machine import FIRMWARE, QEMU
 from lithify.errors import LithifyError
 from lithify.process import find_program
+from lithify.staging.confined import confined
 from lithify.staging.methods import choose
 from lithify.staging.namespace import Requirement, enter, requirements
 
-MIB = 1 << 20
-NEEDED = (
-    ("bwrap", "bubblewrap", "the sandbox", True),
-    ("git", "git", "git sources", True),
-    ("tar", "tar", "sources", True),
-    ("patch", "patch", "patches", True),
-    ("apt-get", "apt", "Debian sources and the lock", False),
-    ("mkfs.ext4", "e2fsprogs", "images", False),
-    ("mkfs.vfat", "dosfstools", "images", False),
-    ("mcopy", "mtools", "images", False),
-    ("sfdisk", "fdisk", "images", False),
-    (QEMU, "qemu-system-x86", "booting images", False),
+VITAL = (
+    ("bwrap", "bubblewrap", "the sandbox"),
+    ("git", "git", "git sources"),
+    ("tar", "tar", "archives"),
+    ("patch", "patch", "patches"),
 )
-"""(program, Debian package, what for, whether builds cannot do without)."""
+"""(program, Debian package, what for) of what builds cannot do without."""
+USEFUL = (
+    ("apt-get", "apt", "pinning Debian packages"),
+    ("dpkg-deb", "dpkg", "Debian packages"),
+    ("fuse-overlayfs", "fuse-overlayfs", "staging where the kernel's overlayfs is refused"),
+    ("mkfs.ext4", "e2fsprogs", "disk images"),
+    ("debugfs", "e2fsprogs", "disk images"),
+    ("mkfs.vfat", "dosfstools", "disk images"),
+    ("mcopy", "mtools", "disk images"),
+    ("sfdisk", "fdisk", "disk images"),
+    (QEMU, "qemu-system-x86", "booting images"),
+    ("ssh", "openssh-client", "logging in to what was booted"),
+    ("dot", "graphviz", "`graph --format svg`"),
+)
+BINDINGS = "sudo apt-get install -y python3-gi gir1.2-ostree-1.0"
 
 
 def command(
@@ -47,83 +56,106 @@ def command(
       lithify doctor
       lithify doctor --json
     """
-    vital, useful = examine(ctx.obj)
+    vital, useful = examine(ctx.obj.settings)
+    ready = all(item.met for item in vital)
     if as_json:
-        rows = [{**asdict(item), "vital": True} for item in vital] + [
-            {**asdict(item), "vital": False} for item in useful
-        ]
+        rows = [{**asdict(item), "vital": item in vital} for item in (*vital, *useful)]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
-        sys.stdout.write("".join(_lines(item) for item in (*vital, *useful)))
-        ready = all(item.met for item in vital)
-        sys.stdout.write("\nbuilds can run here\n" if ready else "\nbuilds cannot run here yet\n")
-    raise typer.Exit(0 if all(item.met for item in vital) else 1)
+        sys.stdout.write(as_text(vital, useful))
+    raise typer.Exit(0 if ready else 1)
 
 
-def examine(invocation: Invocation) -> tuple[list[Requirement], list[Requirement]]:
+def as_text(vital: Sequence[Requirement], useful: Sequence[Requirement]) -> str:
+    """Return what was found, a line each, and what it comes to."""
+    lines = [*_lines(vital, "MISSING"), *_lines(useful, "without"), ""]
+    missing = [item.name for item in vital if not item.met]
+    return "\n".join(
+        [*lines, f"builds cannot run here: {', '.join(missing)}" if missing else "builds can run here", ""]
+    )
+
+
+def examine(settings: Settings) -> tuple[list[Requirement], list[Requirement]]:
     """Return what builds need and what is useful beside, each as found on this machine; enters the namespace."""
-    vital = list(requirements())
-    useful: list[Requirement] = []
-    for program, package, purpose, needed in NEEDED:
-        found = find_program(program)
-        item = Requirement(
-            name=program,
-            met=found is not None,
-            detail=f"{found or 'not installed'} (for {purpose})",
-            mend=f"sudo apt-get install -y {package}",
-        )
-        (vital if needed else useful).append(item)
-    firmware = any(code.exists() and variables.exists() for code, variables in FIRMWARE)
-    useful.append(
-        Requirement(
-            name="UEFI firmware",
-            met=firmware,
-            detail="OVMF is installed" if firmware else "not installed (for booting images)",
-            mend="sudo apt-get install -y ovmf",
-        )
-    )
-    kvm = os.access("/dev/kvm", os.R_OK | os.W_OK)
-    useful.append(
-        Requirement(
-            name="KVM",
-            met=kvm,
-            detail="/dev/kvm may be used; `lithify boot --probe` tries it"
-            if kvm
-            else "no access: QEMU emulates",
-            mend="sudo usermod -aG kvm $USER",
-        )
-    )
-    vital.append(_space(invocation.settings))
+    vital = [*requirements(), *(_program(*row) for row in VITAL), _bindings()]
+    vital += [
+        Requirement(name=f"space ({room.name})", met=room.is_enough, detail=room.detail, mend=room.mend)
+        for room in rooms(settings)
+    ]
     if all(item.met for item in vital):
-        vital.append(_staging(invocation.settings))
-    return vital, useful
+        vital += _trials(settings)
+    return vital, [*(_program(*row) for row in USEFUL), _firmware(), _kvm()]
 
 
-def _space(settings: Settings) -> Requirement:
-    folder = settings.cachedir
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+def _program(program: str, package: str, purpose: str) -> Requirement:
+    found = find_program(program)
     return Requirement(
-        name="free space",
-        met=free >= settings.cachedir_min_space,
-        detail=f"{free // MIB} MiB for the cache {settings.cachedir}",
-        mend="lithify gc, or --cachedir on another file system",
+        name=program,
+        met=found is not None,
+        detail=found or f"not installed, for {purpose}",
+        mend="" if found else f"sudo apt-get install -y {package}",
     )
 
 
-def _staging(settings: Settings) -> Requirement:
-    """Try it all: the cache, the namespace, and a whole mount."""
+def _bindings() -> Requirement:
+    try:
+        importlib.import_module("lithify.store.gobject")
+    except (ImportError, ValueError) as error:
+        return Requirement(name="libostree for Python", met=False, detail=str(error), mend=BINDINGS)
+    return Requirement(name="libostree for Python", met=True, detail="installed")
+
+
+def _trials(settings: Settings) -> list[Requirement]:
+    """Try it all: the cache folder, the namespace, a whole mount, the sandbox."""
     try:
         cache = open_cache(settings.cachedir)
         enter()
         method = choose(cache, settings.staging_method)
+        staging = Requirement(name="staging", met=True, detail=method.describe())
     except LithifyError as error:
-        return Requirement(name="staging", met=False, detail=error.message, mend="; ".join(error.hints))
-    return Requirement(name="staging", met=True, detail=method.describe())
+        return [Requirement(name="staging", met=False, detail=error.message, mend="; ".join(error.hints))]
+    try:
+        confined(["true"])
+    except LithifyError as error:
+        return [
+            staging,
+            Requirement(name="sandbox", met=False, detail=error.message, mend="; ".join(error.hints)),
+        ]
+    return [staging, Requirement(name="sandbox", met=True, detail="a command ran in it")]
 
 
-def _lines(item: Requirement) -> str:
-    mark = "ok     " if item.met else "MISSING"
-    text = f"{mark}  {item.name}: {item.detail}\n"
-    return text if item.met or not item.mend else f"{text}         mend: {item.mend}\n"
+def _firmware() -> Requirement:
+    found = any(code.exists() and variables.exists() for code, variables in FIRMWARE)
+    return Requirement(
+        name="UEFI firmware",
+        met=found,
+        detail="OVMF is installed" if found else "not installed, for booting images",
+        mend="" if found else "sudo apt-get install -y ovmf",
+    )
+
+
+def _kvm() -> Requirement:
+    name = "KVM"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return Requirement(
+            name=name, met=True, detail="/dev/kvm may be used; `lithify boot --probe` tries it"
+        )
+    if not os.path.exists("/dev/kvm"):
+        return Requirement(
+            name=name, met=False, detail="this machine has none: QEMU emulates, which is slower"
+        )
+    return Requirement(
+        name=name,
+        met=False,
+        detail="/dev/kvm may not be used: QEMU emulates",
+        mend='sudo usermod -aG kvm "$USER"',
+    )
+
+
+def _lines(items: Sequence[Requirement], missing: str) -> list[str]:
+    lines = []
+    for item in items:
+        lines.append(f"{'ok' if item.met else missing:<9}{item.name}: {item.detail}")
+        if not item.met and item.mend:
+            lines.append(f"{'':<9}  mend: {item.mend}")
+    return lines
