@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -63,7 +64,7 @@ def command(
             building = importlib.import_module("lithify.schedule.building")
             building.build(session, request, keep_going=keep_going)
         if not components:
-            keep_answer(session, request, ctx.obj.cwd, system)
+            keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns())
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 

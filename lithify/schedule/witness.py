@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,19 @@ class _CannotTell(Exception):
     """Something is not certain enough for the answer to be kept."""
 
 
-def keep_answer(session: Session, request: Request, cwd: Path, name: str) -> None:
-    """Keep what building the system ``name``, said in ``cwd``, came to; where that is not certain, nothing is kept."""
+def keep_answer(session: Session, request: Request, cwd: Path, name: str, *, now: int) -> None:
+    """Keep what building the system ``name``, said in ``cwd``, came to; where that is not certain, nothing is kept.
+
+    ``now``: nanoseconds since 1970.
+    """
     try:
-        record = _record(session, request)
+        record = _record(session, request, now)
         _write(session.cache, answer_path(session.cache, session.definitions.root, cwd, name), record)
     except (_CannotTell, LithifyError, OSError):
         return  # something changed meanwhile, or the disk is full: the next build is resolved in the ordinary way
 
 
-def _record(session: Session, request: Request) -> dict[str, Any]:
+def _record(session: Session, request: Request, now: int) -> dict[str, Any]:
     resolved, watched = request.resolved, session.watched
     ref = definition_ref(known(resolved.keys.system))
     commit = session.repository.ref(ref)
@@ -74,7 +76,7 @@ def _record(session: Session, request: Request) -> dict[str, Any]:
         "looked-up": sorted(watched.looked_up.items()),
         "names": watched.names_digest,
         "lock": _lock(session),
-        "sources": list(_sources(session, resolved)),
+        "sources": list(_sources(session, resolved, now)),
     }
 
 
@@ -97,22 +99,21 @@ def _lock(session: Session) -> dict[str, Any]:
     return {"name": LOCK_NAME, "status": status, "digest": digest, "settled": settled}
 
 
-def _sources(session: Session, resolved: Resolved) -> Iterator[tuple[str, str, str, str, bool]]:
+def _sources(session: Session, resolved: Resolved, now: int) -> Iterator[tuple[str, str, str, str, bool]]:
     """Yield what :func:`_source` says of each source whose content is read at each build."""
     for source in declared_in(resolved.graph):
         if source.kind in UNLOCKED:
-            yield _source(session, source, resolved.pins[source])
+            yield _source(session, source, resolved.pins[source], now)
 
 
-def _source(session: Session, source: Source, pin: Pin) -> tuple[str, str, str, str, bool]:
+def _source(session: Session, source: Source, pin: Pin, now: int) -> tuple[str, str, str, str, bool]:
     """Return a source's path, its real path, how it looks, the digest of its content, and whether the look alone will do."""
     assert source.kind in ("local", "patch")
     real = below_definitions(source.path, session.definitions.root)
     if source.kind == "patch" and not _is_plain(real):
         raise _CannotTell  # what a link leads to is read, and a look does not see it
-    looked_at = time.time_ns()
     look = look_at(real)
-    settled = look.newest < looked_at - SETTLED_NS
+    settled = look.newest < now - SETTLED_NS
     digest = str(pin.digest_data["tree"]) if source.kind == "local" else ""
     if not settled and (not digest or look.size > SMALL):
         raise _CannotTell
