@@ -66,11 +66,12 @@ def _subordinate_owners(location: Path) -> str:
 
 
 def give_to_caller(folder: Path) -> None:
-    """Make the caller (root of the namespace) the owner of everything in a folder; setuid bits go, as they must."""
-    os.chown(folder, 0, 0, follow_symlinks=False)
+    """Make the caller (in the namespace: its root) the owner of everything in a folder; setuid bits go, as they must."""
+    uid, gid = os.geteuid(), os.getegid()
+    os.chown(folder, uid, gid, follow_symlinks=False)
     for place, folders, files in os.walk(folder, onerror=_give_up):
         for name in (*folders, *files):
-            os.chown(os.path.join(place, name), 0, 0, follow_symlinks=False)
+            os.chown(os.path.join(place, name), uid, gid, follow_symlinks=False)
 
 
 def _give_up(error: OSError) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+def _owned(spec: Spec) -> Spec:
+    """Give root's files to the caller, who may be an ordinary user and then can give nothing away."""
+    if os.geteuid() == 0:
+        return spec
+    return {path: replace(node, uid=os.getuid(), gid=os.getgid()) for path, node in spec.items()}
+
+
 @pytest.fixture
 def system(store: Store, tmp_path: Path) -> Callable[..., Content]:
     """Return a function that puts a tree into the store as a system's content; all of it is the caller's own."""
@@ -37,7 +46,7 @@ def system(store: Store, tmp_path: Path) -> Callable[..., Content]:
     def make(spec: Spec, manifest: Manifest | None = None) -> Content:
         held = manifest or Manifest()
         with store.transaction() as transaction:
-            tree = transaction.take(make_folder(tmp_path / "system", spec), held)
+            tree = transaction.take(make_folder(tmp_path / "system", _owned(spec)), held)
             transaction.commit(tree, {}, ["d/system"])
         return Content(tree=tree, manifest=held, digest=content_digest(tree, held))
 
