@@ -107,8 +107,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
             raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
         _refuse_nothing(workshop, order, bench, log, captured)
         seconds["capture"] = time.monotonic() - began
-        built = _publish(workshop, order, laid_out, captured, seconds, peak)
-    return built
+        return _publish(workshop, order, laid_out, captured, seconds, peak)
 
 
 def _run_commands(

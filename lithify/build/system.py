@@ -40,19 +40,22 @@ from lithify.events import StepStarted, Warned
 from lithify.graph.environment import INTEGRATION_ENVIRONMENT
 from lithify.graph.model import SelectedArtifact, SystemGraph
 from lithify.staging.area import staging_area
-from lithify.staging.capture import capture_upper
+from lithify.staging.capture import UpperChanges, capture_upper
 from lithify.staging.logs import LogWriter
 from lithify.staging.sandbox import Sandbox, run_script
 from lithify.store.content import content_digest
-from lithify.store.gvariant import Dirmeta
+from lithify.store.folders import Frozen
+from lithify.store.gvariant import Dirmeta, Tree
 from lithify.store.layer import Layer
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Manifest
-from lithify.store.merge import Overlap, Part, merge
+from lithify.store.merge import Merged, Overlap, Part, merge
 from lithify.store.overlay import overlay
 from lithify.store.stack import resolve_stack
 from lithify.store.transaction import Transaction
 
+UPPER = "upper"
+"""The folder of a bench that takes what integration commands write."""
 LITHIFY_PART = "lithify"
 """How overlaps name the files that lithify itself writes."""
 
@@ -82,24 +85,38 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
     began = time.monotonic()
     workshop.report(StepStarted(name=graph.system.name, step="merge"))
     written = _written_files(workshop, order)
-    with workshop.store.transaction() as transaction:
-        own = _own_content(transaction, written)
-        merged = _merged(workshop, transaction, order, own)
-    seconds["merge"] = time.monotonic() - began
-    content = merged
     scripts = sorted(path for path in written if path.startswith(f"{INTEGRATION_FOLDER}/"))
+    changes = None
     if scripts:
+        with workshop.store.transaction() as transaction:
+            own = _own_content(transaction, written)
+            merged = _merged(transaction, order, own)
+        _judge_overlaps(workshop, graph, merged.overlaps)
+        seconds["merge"] = time.monotonic() - began
         began = time.monotonic()
-        content = _integrate(workshop, bench, order, own, merged, scripts)
+        changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
         seconds["integrate"] = time.monotonic() - began
-    run = Run(
-        seconds=seconds,
-        peak_memory=None,
-        sandbox=workshop.method.describe(),
-        lithify_version=__version__,
-        built_at=int(time.time()),
-    )
+    # all in one transaction: what an earlier one wrote has no ref yet, and garbage collection may have taken it
     with workshop.store.transaction() as transaction:
+        merged = _merged(transaction, order, _own_content(transaction, written))
+        if changes is None:
+            _judge_overlaps(workshop, graph, merged.overlaps)
+            seconds["merge"] = time.monotonic() - began
+            composed: Frozen = merged
+        else:
+            taken = transaction.take(bench.staging / UPPER, changes.manifest)
+            composed = overlay(transaction.reading, merged.tree, merged.manifest, changes, taken)
+        tree = transaction.write(composed)
+        content = Content(
+            tree=tree, manifest=composed.manifest, digest=content_digest(tree, composed.manifest)
+        )
+        run = Run(
+            seconds=seconds,
+            peak_memory=None,
+            sandbox=workshop.method.describe(),
+            lithify_version=__version__,
+            built_at=int(time.time()),
+        )
         commit = transaction.commit(
             content.tree,
             system_metadata(order, content, run),
@@ -146,9 +163,7 @@ def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenF
 
     def paths_of(selected: SelectedArtifact) -> list[str]:
         content = content_of(selected)
-        return sorted(
-            entry.path for entry in repository.entries(content.tree, content.manifest) if entry.path
-        )
+        return sorted(repository.paths(content.tree, content.manifest))
 
     classic = order.classic
     files = meta_files(
@@ -169,19 +184,18 @@ def _own_content(transaction: Transaction, written: Mapping[str, WrittenFile]) -
     return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
 
 
-def _merged(workshop: Workshop, transaction: Transaction, order: SystemOrder, own: Content) -> Content:
+def _merged(transaction: Transaction, order: SystemOrder, own: Content) -> Merged:
+    """Return the merge of the selected artifacts and lithify's own files, written."""
     parts = [
         Part(name=selected.artifact, tree=content.tree, manifest=content.manifest)
         for selected in order.graph.system.selected
         for content in (order.chunks[selected.chunk].artifacts[selected.artifact],)
     ]
     merged = merge(
-        transaction.reading,
-        [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)],
+        transaction.reading, [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)]
     )
-    _judge_overlaps(workshop, order.graph, merged.overlaps)
-    tree = transaction.write(merged)
-    return Content(tree=tree, manifest=merged.manifest, digest=content_digest(tree, merged.manifest))
+    transaction.write(merged)
+    return merged
 
 
 def _judge_overlaps(workshop: Workshop, graph: SystemGraph, overlaps: Sequence[Overlap]) -> None:
@@ -219,52 +233,52 @@ def _integrate(
     bench: Bench,
     order: SystemOrder,
     own: Content,
-    merged: Content,
+    merged: Tree,
     scripts: Sequence[str],
-) -> Content:
+) -> UpperChanges:
+    """Run the integration scripts over the system's layers; what they wrote is left in the bench's upper folder."""
     name = order.graph.system.name
     workshop.report(StepStarted(name=name, step="integrate"))
-    layers = [*_system_layers(workshop, order), _layer(workshop, own)]
-    stack = resolve_stack(workshop.cache, workshop.store, layers)
-    upper = plain_folder(bench.staging / "upper")
-    _like_root(upper, workshop.store.reading.dirmeta(merged.tree.dirmeta))
-    with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
-        with staging_area(
+    named = [*_system_layers(workshop, order), (LITHIFY_PART, _layer(workshop, own))]
+    stack = resolve_stack(
+        workshop.cache, workshop.store, [layer for _, layer in named], names=[label for label, _ in named]
+    )
+    upper = plain_folder(bench.staging / UPPER)
+    _like_root(upper, workshop.store.reading.dirmeta(merged.dirmeta))
+    with (
+        LogWriter(order.log, limit=workshop.limits.log_bytes) as log,
+        staging_area(
             workshop.method,
             [layer.path for layer in stack],
             folder=bench.staging,
             mount_points=[],
             upper=upper,
-        ) as root:
-            sandbox = Sandbox(
-                root=root,
-                root_writable=True,
-                cwd="/",
-                environment=INTEGRATION_ENVIRONMENT,
-                limits=workshop.limits,
-            )
-            for script in scripts:
-                log.write(f"### {script} ###\n".encode())
-                ended = run_script(sandbox, f"/{script}", log=log, interrupt=workshop.interrupt)
-                if ended.returncode != 0:
-                    if workshop.interrupt.is_set():
-                        raise Interrupted
-                    bench.keep()
-                    raise BuildFailed(
-                        component=name,
-                        step="system-integration",
-                        command=script,
-                        reason=ended.reason,
-                        log=str(order.log),
-                        log_tail=log.tail(20),
-                        staging_area=str(bench.staging),
-                    )
-        changes = capture_upper(upper)
-    with workshop.store.transaction() as transaction:
-        taken = transaction.take(upper)
-        laid_over = overlay(transaction.reading, merged.tree, merged.manifest, changes, taken)
-        tree = transaction.write(laid_over)
-    return Content(tree=tree, manifest=laid_over.manifest, digest=content_digest(tree, laid_over.manifest))
+        ) as root,
+    ):
+        sandbox = Sandbox(
+            root=root,
+            root_writable=True,
+            cwd="/",
+            environment=INTEGRATION_ENVIRONMENT,
+            limits=workshop.limits,
+        )
+        for script in scripts:
+            log.write(f"### {script} ###\n".encode())
+            ended = run_script(sandbox, f"/{script}", log=log, interrupt=workshop.interrupt)
+            if ended.returncode != 0:
+                if workshop.interrupt.is_set():
+                    raise Interrupted
+                bench.keep()
+                raise BuildFailed(
+                    component=name,
+                    step="system-integration",
+                    command=script,
+                    reason=ended.reason,
+                    log=str(order.log),
+                    log_tail=log.tail(20),
+                    staging_area=str(bench.staging),
+                )
+    return capture_upper(upper)
 
 
 def _like_root(upper: Path, meta: Dirmeta) -> None:
@@ -273,9 +287,9 @@ def _like_root(upper: Path, meta: Dirmeta) -> None:
     os.chmod(upper, meta.mode & 0o7777)
 
 
-def _system_layers(workshop: Workshop, order: SystemOrder) -> list[Layer]:
-    """Return the layers whose stack is the merged system: a chunk's whole layer where all of it is selected in one run."""
-    layers: list[Layer] = []
+def _system_layers(workshop: Workshop, order: SystemOrder) -> list[tuple[str, Layer]]:
+    """Return the named layers whose stack is the merged system: a chunk's whole one where all of it is selected in one run."""
+    layers: list[tuple[str, Layer]] = []
     selected = list(order.graph.system.selected)
     position = 0
     while position < len(selected):
@@ -285,9 +299,12 @@ def _system_layers(workshop: Workshop, order: SystemOrder) -> list[Layer]:
             end += 1
         names = {item.artifact for item in selected[position:end]}
         if names == set(chunk.artifacts):
-            layers.append(_layer(workshop, chunk.whole))
+            layers.append((chunk.name, _layer(workshop, chunk.whole)))
         else:
-            layers.extend(_layer(workshop, chunk.artifacts[item.artifact]) for item in selected[position:end])
+            layers.extend(
+                (item.artifact, _layer(workshop, chunk.artifacts[item.artifact]))
+                for item in selected[position:end]
+            )
         position = end
     return layers
 
