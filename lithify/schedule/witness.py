@@ -31,7 +31,7 @@ FIRST_FORMAT = 9
 """Before it, a branch may mean another commit each time: no answer stands."""
 MOST_ANSWERS = 200
 """Answers kept in a cache; the oldest go."""
-SMALL = 1 << 20
+SMALL = 8 << 20
 """Bytes of a source that may be read again each time, because it was changed a moment before."""
 
 

@@ -13,7 +13,7 @@ def read_ref(repository: Path, name: str) -> str | None:
     This, and never whether a commit object exists, says whether something is built.
     """
     try:
-        text = (repository / "refs" / "heads" / name).read_text(encoding="ascii").strip()
+        text = (repository / "refs" / "heads" / name).read_bytes().strip().decode("ascii")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return None
     if len(text) != 64 or not _HEX.issuperset(text) or is_partial(repository, text):
