@@ -44,13 +44,18 @@ def check_order(order: Order) -> None:
             hints=["deploy to a file, and write that to the device: dd if=FILE of=DEVICE bs=4M conv=fsync"],
         )
     for name in order.values:
-        if name not in kind.fields:
+        if name not in kind.fields and not is_variable(name):
             known = f"{order.type} knows: {', '.join(kind.fields) or 'none'}"
             raise DeployError(
                 f"{order.name}: {order.type} has no value {name}",
                 hints=[did_you_mean(name, kind.fields) or known],
             )
     kind.check(order)
+
+
+def is_variable(name: str) -> bool:
+    """Return whether a value is a variable for extensions, as morph's clusters have them: ``HOSTNAME``, ``FSTAB_HOME``."""
+    return name.upper() == name and name.replace("_", "A").isalnum()
 
 
 def inputs_digest(order: Order) -> str:

@@ -107,6 +107,8 @@ systems:
     classic-tar:
       type: tar
       location: classic.tar
+      HOSTNAME: classic
+      DISK_SIZE: 2G
 """,
 }
 
