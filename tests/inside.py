@@ -85,15 +85,11 @@ def folder_of(user: str | None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="lithify-test-", dir="/var/tmp"))
     try:
         if user is not None:
-            shutil.chown(folder, user)
+            shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
         yield folder
     finally:
-        if os.geteuid() == 0:
-            shutil.rmtree(folder)
-        else:
-            subprocess.run(
-                ["unshare", "--user", "--map-auto", "--map-root-user", "rm", "-rf", str(folder)], check=True
-            )
+        enter = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-auto", "--map-root-user"]
+        subprocess.run([*enter, "rm", "-rf", str(folder)], check=True)  # shutil ends at 1,000 levels
 
 
 def make_ordinary_user() -> str:

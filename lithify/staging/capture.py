@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lithify.errors import UnsafeContent
@@ -118,7 +118,7 @@ def capture_upper(folder: os.PathLike[str]) -> UpperChanges:
         os.unlink(path)
     return UpperChanges(
         removed=tuple(sorted(walk.relative(path) for path in walk.whiteouts)),
-        opaque=tuple(sorted(walk.relative(path) for path in walk.opaque)),
+        opaque=tuple(sorted({walk.relative(path) for path in walk.opaque})),
         manifest=manifest,
         files=len(walk.files) + walk.symlinks,
     )
@@ -127,16 +127,19 @@ def capture_upper(folder: os.PathLike[str]) -> UpperChanges:
 def _walk(top: bytes, *, upper: bool) -> _Walk:
     walk = _Walk(top)
     _look_at_xattrs(walk, top, upper=upper)
+    _look_at_size(walk, top, os.listdir(top))
     for path, info, names in _entries(walk):
         kind = stat.S_IFMT(info.st_mode)
         name = os.path.basename(path)
         if upper and name in _FUSE_MARKS:
             walk.marks.append(path)
+            walk.opaque.append(os.path.dirname(path))
             continue
         if not _is_text(name):
             walk.refuse(path, "has a name that is not UTF-8")
         if kind == stat.S_IFLNK:
             walk.symlinks += 1
+            _look_at_xattrs(walk, path, upper=upper)
             target = os.readlink(path)
             if not _is_text(target):
                 walk.refuse(path, f"leads to {shown(target)}, which is not UTF-8")
@@ -146,8 +149,7 @@ def _walk(top: bytes, *, upper: bool) -> _Walk:
             continue
         if kind == stat.S_IFDIR:
             walk.folders += 1
-            if sum(len(entry) + _BYTES_A_NAME for entry in names) > BIGGEST_FOLDER:
-                walk.refuse(path, f"is a folder of {len(names)} entries: more than the store can hold in one")
+            _look_at_size(walk, path, names)
         elif kind == stat.S_IFREG:
             walk.files.append(path)
             walk.size += info.st_size
@@ -179,6 +181,11 @@ def _entries(walk: _Walk) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]
                 within = os.listdir(path)
                 waiting.append((path, within))
             yield path, info, within
+
+
+def _look_at_size(walk: _Walk, path: bytes, names: Sequence[bytes]) -> None:
+    if sum(len(name) + _BYTES_A_NAME for name in names) > BIGGEST_FOLDER:
+        walk.refuse(path, f"is a folder of {len(names)} entries: more than the store can hold in one")
 
 
 def _look_at_xattrs(walk: _Walk, path: bytes, *, upper: bool) -> None:

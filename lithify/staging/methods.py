@@ -25,7 +25,7 @@ from lithify.staging.mounting import (
 )
 
 CHOICES = ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy")
-"""What the setting ``staging-method`` may be; ``overlay-classic`` and ``overlay-trusted`` force what "overlay" comes to last."""
+"""What the setting ``staging-method`` may be; tests also force ``overlay-trusted``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

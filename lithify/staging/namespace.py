@@ -34,6 +34,23 @@ _MAP_AS_ROOT = (
 )
 _MAP_AS_USER = 'read -r _ && newuidmap "$1" $2 && newgidmap "$1" $3'
 
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+        False,
+    ),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        False,
+    ),
+    ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000", True),
+)
+"""What forbids user namespaces: a file, the value that does, what mends it, and whether it holds for root too."""
+
 _entered = threading.Event()
 
 
@@ -216,25 +233,12 @@ def requirements() -> tuple[Requirement, ...]:
 
 
 def _namespaces_allowed() -> Requirement:
-    switches = (
-        (
-            "/proc/sys/kernel/unprivileged_userns_clone",
-            "0",
-            "sudo sysctl -w kernel.unprivileged_userns_clone=1",
-        ),
-        (
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
-    )
-    for path, bad, mend in switches:
+    for path, bad, mend, holds_for_root in _SWITCHES:
         try:
             value = Path(path).read_text().strip()
         except OSError:
             continue
-        if value == bad and (os.geteuid() != 0 or path.startswith("/proc/sys/user")):
+        if value == bad and (holds_for_root or os.geteuid() != 0):
             return Requirement(name="user namespaces", met=False, detail=f"{path} is {value}", mend=mend)
     return Requirement(name="user namespaces", met=True, detail="allowed")
 

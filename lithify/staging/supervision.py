@@ -128,13 +128,15 @@ def _started(
             before_exec=preparation,
         )
         running = _Running(child, stack)
-        stack.callback(running.kill)
-        tells.close()
-        waits.close()
-        running.find_first_process(told.read())
-        with contextlib.suppress(BrokenPipeError):
-            lets.write(b"1")
-        yield running
+        try:
+            tells.close()
+            waits.close()
+            running.find_first_process(told.read())
+            with contextlib.suppress(BrokenPipeError):
+                lets.write(b"1")
+            yield running
+        finally:
+            running.kill()  # before the stack closes the descriptors that it needs
 
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[FileIO, FileIO]:

@@ -115,7 +115,8 @@ def tree_of(root: Path, *, skip: Sequence[str] = ()) -> dict[str, list[object]]:
             if stat.S_ISLNK(info.st_mode):
                 content = os.readlink(path)
             elif stat.S_ISREG(info.st_mode):
-                content = path.read_bytes()[:100].decode(errors="replace")
+                with path.open("rb") as file:
+                    content = file.read(100).decode(errors="replace")
                 if info.st_nlink > 1:
                     content += f" (is {names.setdefault(info.st_ino, relative)})"
             xattrs = (

@@ -126,6 +126,7 @@ def without_links(tree: dict[str, list[object]]) -> dict[str, list[object]]:
     return {path: [*entry[:3], str(entry[3]).split(" (is ")[0], entry[4]] for path, entry in tree.items()}
 
 
+@pytest.mark.slow
 def test_every_method_shows_and_leaves_the_same(folder: Path, who: str | None) -> None:
     need_static_shell()
     results = {}
@@ -186,6 +187,7 @@ def many(folder: str, method: str, count: int) -> list[object]:
     return [end.reason, opened.said().splitlines()[-1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "count"),
     [
