@@ -1,0 +1,151 @@
+"""The demo from nothing: the same for root and an ordinary user at other paths, booted by firmware, edited, built again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.demo.machine import booted
+from tests.inside import folder_of, make_ordinary_user
+from tests.program import PROJECT, Program
+
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
+SYSTEM, CLUSTER = "systems/demo.morph", "clusters/demo.morph"
+COMMENT = """\
+--- a/adler32.c
++++ b/adler32.c
+@@ -1,3 +1,4 @@
++/* nothing but a comment */
+ /* adler32.c -- compute the Adler-32 checksum of a data stream
+  * Copyright (C) 1995-2011, 2016 Mark Adler
+  * For conditions of distribution and use, see copyright notice in zlib.h
+"""
+
+
+def demo_in(folder: Path, user: str | None) -> Program:
+    """Return the program on a copy of the demo's definitions, as a checkout has them."""
+    definitions = folder / "definitions"
+    shutil.copytree(
+        PROJECT / "examples/demo",
+        definitions,
+        ignore=shutil.ignore_patterns("*.img", "*.tar", "*.lithify.json"),
+    )
+    subprocess.run(["chmod", "-R", "a+rX", str(definitions)], check=True)
+    if user is not None:
+        subprocess.run(["chown", "-R", user, str(definitions)], check=True)
+    return Program(folder=folder, definitions=definitions, user=user)
+
+
+def deploy(program: Program) -> dict[str, str]:
+    """Build and deploy, and return the digests of what was made."""
+    program.done("build", SYSTEM)
+    program.done("deploy", CLUSTER)
+    return {
+        name: hashlib.sha256((program.definitions / name).read_bytes()).hexdigest()
+        for name in ("demo.img", "demo.tar")
+    }
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Program]:
+    """The demo, built and deployed once for all tests here."""
+    with folder_of(None) as folder:
+        program = demo_in(folder, None)
+        deploy(program)
+        yield program
+
+
+def outcomes(stderr: str) -> dict[str, str]:
+    """Return what became of each chunk and system that the command worked on: built, composed or reused."""
+    lines = re.findall(
+        r"^\[[\d:]+\] \[[0-9a-f]{8}\] (\S+): (built|composed|inputs unchanged)\b", stderr, re.MULTILINE
+    )
+    return {name: outcome.replace("inputs unchanged", "reused") for name, outcome in lines}
+
+
+def test_a_second_build_has_nothing_to_do(demo: Program) -> None:
+    assert outcomes(demo.done("build", SYSTEM).stderr) == {}
+    assert demo.done("deploy", CLUSTER).stdout.count("unchanged") == 2
+
+
+def test_an_ordinary_user_gets_the_same_bytes_at_another_path(demo: Program) -> None:
+    user = make_ordinary_user()
+    expected = {
+        name: hashlib.sha256((demo.definitions / name).read_bytes()).hexdigest()
+        for name in ("demo.img", "demo.tar")
+    }
+    with folder_of(user) as folder:
+        deeper = folder / "another" / "place"
+        deeper.mkdir(parents=True)
+        subprocess.run(["chown", "-R", user, str(folder / "another")], check=True)
+        assert deploy(demo_in(deeper, user)) == expected
+
+
+@pytest.mark.boot
+def test_the_image_boots_by_firmware_and_answers(demo: Program, tmp_path: Path) -> None:
+    with booted(demo.definitions / "demo.img", tmp_path) as machine:
+        assert re.fullmatch(r"lithify: system demo is up, content digest [0-9a-f]{64}", machine.line)
+        digest = machine.line.split()[-1]
+        assert f"lithify.digest={digest}" in machine.ssh("cat /proc/cmdline")
+        assert machine.ssh("id -un; hostname").split() == ["root", "lithify-demo"]
+        assert machine.ssh("grep ^www: /etc/passwd").startswith("www:x:100:")
+        assert machine.ssh("lua -e 'print(6 * 7)'") == "42\n"
+        assert "usr" in machine.ssh("tree -L 1 /")
+        assert machine.ssh("grep -c libz.so.1 /etc/ld.so.cache") == "1\n"
+        assert "lithify" in machine.http("/")
+        assert len(digest) == 64
+
+
+def test_an_edit_of_the_configuration_makes_a_new_image_and_builds_nothing_else(demo: Program) -> None:
+    issue = demo.definitions / "configuration/etc/issue"
+    before, image = issue.read_text(), (demo.definitions / "demo.img").read_bytes()
+    try:
+        issue.write_text("edited\n")
+        assert outcomes(demo.done("build", SYSTEM).stderr) == {"configuration": "built", "demo": "composed"}
+        demo.done("deploy", CLUSTER, "image")
+        assert (demo.definitions / "demo.img").read_bytes() != image
+    finally:
+        issue.write_text(before)
+    assert outcomes(demo.done("build", SYSTEM).stderr) == {}
+    demo.done("deploy", CLUSTER)
+    assert (demo.definitions / "demo.img").read_bytes() == image
+
+
+def test_a_comment_in_zlib_leaves_dropbear_system_and_image_as_they_are(demo: Program) -> None:
+    chunk = demo.definitions / "chunks/zlib.morph"
+    before = chunk.read_text()
+    patch = demo.definitions / "patches/zlib/comment.patch"
+    patch.parent.mkdir()
+    patch.write_text(COMMENT)
+    try:
+        chunk.write_text(
+            before.replace("  suite: bookworm\n", "  suite: bookworm\n- kind: patch\n  path: patches/zlib\n")
+        )
+        done = outcomes(demo.done("build", SYSTEM).stderr)
+        assert done == {"zlib": "built", "dropbear": "reused", "demo": "reused"}
+        assert demo.done("deploy", CLUSTER).stdout.count("unchanged") == 2
+    finally:
+        chunk.write_text(before)
+        shutil.rmtree(patch.parent)
+
+
+def test_a_package_that_left_the_mirror_is_an_error_that_names_the_command() -> None:
+    with folder_of(None) as folder:
+        program = demo_in(folder, None)
+        lock = program.definitions / "lithify.lock"
+        lock.write_text(
+            re.sub(r"libc-bin(_| )\S+?(_amd64| amd64)", r"libc-bin\g<1>2.36-9+deb12u1\2", lock.read_text())
+        )
+        log = folder / "log"
+        said = program.run("--log", str(log), "build", SYSTEM, "ldconfig")
+        assert said.status == 1
+        assert "libc-bin" in said.stderr
+        assert "`lithify lock --update ldconfig`" in said.stderr
+        assert "`lithify lock --update" in log.read_text()  # script/demo looks for it there
