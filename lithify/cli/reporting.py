@@ -126,11 +126,13 @@ def _stopping(reader: PlainReader | TerminalReader) -> Iterator[None]:
             os._exit(INTERRUPTED)
         raise KeyboardInterrupt
 
-    def resume(number: int, frame: FrameType | None) -> None:
+    def suspend(number: int, frame: FrameType | None) -> None:
+        """Leave the terminal to others for a while; no handler of SIGCONT, since `timeout` sends it right behind SIGTERM."""
         if isinstance(reader, TerminalReader):
-            reader.forget_drawing()
+            reader.hide()
+        os.kill(os.getpid(), signal.SIGSTOP)
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGCONT: resume}
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGTSTP: suspend}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

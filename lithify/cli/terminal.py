@@ -73,18 +73,18 @@ class TerminalReader:
         with self._lock:
             self._draw(text)
 
-    def forget_drawing(self) -> None:
-        """Begin a new block: something else has written to the terminal meanwhile."""
-        self._drawn = []
-
-    def close(self) -> None:
-        """Take the block away; what stays, stays."""
-        self._ticker.end()
+    def hide(self) -> None:
+        """Take the block away until something is drawn again."""
         with self._lock:
             if self._drawn:
                 self._stream.write(self._to_top(self._screen_size()[0]) + _CLEAR_BELOW)
                 self._stream.flush()
                 self._drawn = []
+
+    def close(self) -> None:
+        """Take the block away; what stays, stays."""
+        self._ticker.end()
+        self.hide()
 
     def _draw(self, above: str) -> None:
         """Write lines that stay, and the block below them, over the block that is there."""

@@ -131,8 +131,8 @@ def test_a_window_that_gets_narrower_or_wider_is_followed(screen: Screen, clock:
     reader.tick()
     for width in (30, 60, 100):
         screen.width = width
+        reader.hide()
         screen.rows, screen.row, screen.column = [[]], 0, 0
-        reader.forget_drawing()
         reader.tick()
         assert all(width_of(line) < width for line in screen.text.splitlines())
     reader.close()
