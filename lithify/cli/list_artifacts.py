@@ -13,7 +13,9 @@ from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.errors import UsageError
-from lithify.graph.keys import known
+from lithify.graph.artifacts import needed_artifacts
+from lithify.graph.keys import Unresolved
+from lithify.graph.model import DefinitionKey
 from lithify.schedule.session import Resolved
 from lithify.store.reading import Repository
 
@@ -49,26 +51,31 @@ def command(
 
 
 def artifacts_of(resolved: Resolved, repository: Repository | None) -> set[str]:
-    """Return ``KEY.kind.name`` of all artifacts of a system; with a repository, of those that are in it."""
+    """Return ``KEY.kind.name`` of all artifacts of a system; with a repository, of those that are in it.
+
+    A stratum is there when all that it selects is. Keys that are not known yet are ``unresolved``.
+    """
+    found = needed_artifacts(resolved.keys)
+    if repository is None:
+        return {str(artifact) for artifact in found}
     graph, keys = resolved.graph, resolved.keys
-    there = {
-        name
-        for name in graph.needed
-        if repository is None or repository.ref(definition_ref(known(keys.chunk[name]))) is not None
+    there = {name for name in graph.needed if _is_there(repository, keys.chunk[name])}
+    members = {
+        (stratum.name, artifact.name): {chunk for chunk, _ in artifact.members}
+        for stratum in graph.strata.values()
+        for artifact in stratum.artifacts
     }
-    found = {
-        f"{keys.chunk[name]}.chunk.{artifact}" for name in there for artifact in graph.chunks[name].artifacts
+    return {
+        str(one)
+        for one in found
+        if (one.artifact.kind == "chunk" and one.artifact.source in there)
+        or (one.artifact.kind == "stratum" and members[one.artifact.source, one.artifact.name] <= there)
+        or (one.artifact.kind == "system" and _is_there(repository, one.key))
     }
-    for stratum in graph.strata.values():
-        for artifact in stratum.artifacts:
-            if {chunk for chunk, _ in artifact.members} <= there:
-                found.add(
-                    f"{known(keys.stratum_artifact[stratum.name, artifact.name])}.stratum.{artifact.name}"
-                )
-    key = known(keys.system)
-    if repository is None or repository.ref(definition_ref(key)) is not None:
-        found.add(f"{key}.system.{graph.system.name}-rootfs")
-    return found
+
+
+def _is_there(repository: Repository, key: DefinitionKey | Unresolved) -> bool:
+    return not isinstance(key, Unresolved) and repository.ref(definition_ref(key)) is not None
 
 
 def stored_artifacts(repository: Repository) -> set[str]:

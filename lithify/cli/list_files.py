@@ -9,10 +9,14 @@ from typing import Annotated
 import typer
 
 from lithify.build.metadata import Content, read_chunk, read_system
-from lithify.cli.naming import NamedArtifact, commit_of, named_artifact
-from lithify.cli.run import stored_only
+from lithify.cli.invocation import Invocation
+from lithify.cli.naming import NamedArtifact, commit_of, named_artifact, system_files
+from lithify.cli.reporting import reading_events
+from lithify.cli.run import opened, stored_only
 from lithify.errors import LithifyError, UsageError
-from lithify.schedule.session import nearest
+from lithify.graph.keys import known
+from lithify.graph.model import StratumArtifact
+from lithify.schedule.session import Resolved, nearest, resolve_system
 from lithify.store.reading import Repository
 
 
@@ -33,12 +37,40 @@ def command(
         raise UsageError(
             f"{artifact} is no artifact", hints=["KEY.kind.name, as `lithify list-artifacts` prints it"]
         )
-    repository = stored_only(ctx.obj)
-    content = content_of(repository, named)
-    paths = sorted(repository.paths(content.tree, content.manifest))
+    if named.kind == "stratum":
+        paths = _paths_of_stratum(ctx.obj, named)
+    else:
+        repository = stored_only(ctx.obj)
+        content = content_of(repository, named)
+        paths = sorted(repository.paths(content.tree, content.manifest))
     sys.stdout.write(
         json.dumps(paths, indent=2) + "\n" if as_json else "".join(f"{path}\n" for path in paths)
     )
+
+
+def _paths_of_stratum(invocation: Invocation, named: NamedArtifact) -> list[str]:
+    """Return the paths of all that a stratum artifact selects; only the definitions around know what that is."""
+    with reading_events(invocation) as report, opened(invocation, report) as session:
+        for file in system_files(session):
+            resolved = resolve_system(session, file)
+            for stratum in resolved.graph.strata.values():
+                for artifact in stratum.artifacts:
+                    key = str(resolved.keys.stratum_artifact[stratum.name, artifact.name])
+                    if artifact.name == named.name and key.startswith(named.key):
+                        return sorted(_paths_of_members(session.repository, resolved, artifact))
+    raise LithifyError(
+        f"no system of these definitions has the stratum artifact {named.key}.stratum.{named.name}",
+        hints=["`lithify list-artifacts SYSTEM` lists what there is"],
+    )
+
+
+def _paths_of_members(repository: Repository, resolved: Resolved, artifact: StratumArtifact) -> set[str]:
+    paths: set[str] = set()
+    for chunk, part in artifact.members:
+        key = str(known(resolved.keys.chunk[chunk]))
+        content = content_of(repository, NamedArtifact(key=key, kind="chunk", name=part))
+        paths.update(repository.paths(content.tree, content.manifest))
+    return paths
 
 
 def content_of(repository: Repository, named: NamedArtifact) -> Content:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lithify.cli.invocation import Invocation
-from lithify.errors import LithifyError, UsageError
+from lithify.errors import DefinitionErrors, LithifyError, UsageError
 from lithify.schedule.session import Resolved, Session, nearest, resolve_system
 from lithify.store.reading import Repository
 
@@ -64,11 +64,18 @@ def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) 
     name = words[0].removesuffix(".morph")
     everything: dict[str, None] = {}
     found: dict[str, Resolved] = {}
+    broken: DefinitionErrors | None = None
     for file in system_files(session):
-        resolved = resolve_system(session, file)
+        try:
+            resolved = resolve_system(session, file)
+        except DefinitionErrors as error:  # a system that is broken hides no chunk of another one
+            broken = error
+            continue
         everything.update(dict.fromkeys(resolved.graph.chunks))
         if name in resolved.graph.chunks:
             found.setdefault(str(resolved.keys.chunk[name]), resolved)
+    if not found and broken is not None:
+        raise broken
     if not found:
         raise LithifyError(f"no system has a chunk {name}", hints=nearest(name, [*everything]))
     if len(found) > 1:
