@@ -11,8 +11,20 @@ from lithify.cli.app import run
 
 def main() -> None:
     """Run the command line and end with its exit status."""
+    _open_missing_streams()
     gc.set_threshold(100_000, 50, 100)  # by default a fifth of a short run goes into looking for garbage
     sys.exit(run(sys.argv[1:], dict(os.environ)))
+
+
+def _open_missing_streams() -> None:
+    """Put /dev/null where a standard stream was closed: the next file that is opened would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -82,3 +82,24 @@ def test_nothing_slow_is_imported_for_version_and_help(arguments: list[str]) -> 
 def test_the_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typist = typist_on(tmp_path, TREE, capsys)
     assert typist.type("--version") == f"$ lithify --version\nlithify {__version__}\n[0]\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_traceback(closed: str) -> None:
+    line = f'"$0" -m lithify bild {closed}'
+    done = subprocess.run(["sh", "-c", line, sys.executable], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_who_stops_reading_is_no_error_in_words() -> None:
+    line = 'set -o pipefail; "$0" -m lithify --help | true; echo "$?"'
+    done = subprocess.run(["bash", "-c", line, sys.executable], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout in ("0\n", "1\n")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    line = '"$0" -m lithify --help >/dev/full'
+    done = subprocess.run(["sh", "-c", line, sys.executable], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device\n")
