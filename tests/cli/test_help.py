@@ -79,6 +79,12 @@ def test_nothing_slow_is_imported_for_version_and_help(arguments: list[str]) -> 
     assert not modules & {"typer", "rich", "pydantic", "yaml", "gi", "httpx", "sqlite3", "asyncio", "ssl"}
 
 
+def test_without_a_command_the_overview_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typist_on(tmp_path, TREE, capsys).type("") == f"$ lithify \n{overview()}[2]\n"
+
+
 def test_the_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typist = typist_on(tmp_path, TREE, capsys)
     assert typist.type("--version") == f"$ lithify --version\nlithify {__version__}\n[0]\n"
