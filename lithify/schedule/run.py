@@ -90,7 +90,10 @@ class _Run:
             self._start_ready(builders)
             if not self.running:
                 break
-            done, _ = concurrent.futures.wait(self.running, return_when=concurrent.futures.FIRST_COMPLETED)
+            # with a time-out: a signal that another thread took is seen only when this one comes round
+            done, _ = concurrent.futures.wait(
+                self.running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
+            )
             for future in done:
                 self._ended(future, self.running.pop(future))
         for fetch in self.fetches.values():
