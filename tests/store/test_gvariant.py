@@ -174,7 +174,8 @@ def test_a_commit_is_read_as_glib_writes_it(text: str, subject: str) -> None:
 def test_loading_libostree_and_opening_a_store_starts_no_thread(tmp_path: Path) -> None:
     """A namespace can only be entered while there is one thread; asked of a process that has no other reason for one."""
     program = (
-        "import os, sys; from pathlib import Path; from lithify.cache import open_cache; from lithify.store.writing import Store\n"
+        "import os, sys; from pathlib import Path\n"
+        "from lithify.cache import open_cache; from lithify.store.writing import Store\n"
         "Store(open_cache(Path(sys.argv[1]) / 'cache')).repo(); print(len(os.listdir('/proc/self/task')))\n"
     )
     asked = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
