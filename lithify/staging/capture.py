@@ -6,6 +6,7 @@ process of the build is alive any more, so nothing changes underneath.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -249,7 +250,11 @@ def _device(path: str, info: os.stat_result) -> Device:
 
 def _clean(walk: _Walk) -> None:
     for path, name in walk.xattrs:
-        os.removexattr(path, name, follow_symlinks=False)
+        try:
+            os.removexattr(path, name, follow_symlinks=False)
+        except OSError as error:
+            if error.errno != errno.ENODATA:  # gone with another name of the same file
+                raise
     for path, _ in walk.nodes:
         os.unlink(path)
     for path in walk.files:

@@ -352,3 +352,13 @@ def plain(folder: str) -> list[object]:
 
 def test_a_plain_folder_takes_nothing_from_around_it(folder: Path, who: str | None) -> None:
     assert run_inside(plain, str(folder), user=who) == ["0o40755", 0, 0, []]
+
+
+def test_an_attribute_of_a_file_with_two_names_is_taken_off_once(folder: Path) -> None:
+    """An integration command that links a file of a lower layer leaves the overlay's attribute on both names."""
+    (folder / "one").write_text("x")
+    os.setxattr(folder / "one", "user.overlay.origin", b"")
+    os.link(folder / "one", folder / "two")
+    changes = capture_upper(folder)
+    assert changes.manifest.links == (("one", "two"),)
+    assert os.listxattr(folder / "one") == []
