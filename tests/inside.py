@@ -49,6 +49,22 @@ def run_inside(
     ``enter`` names the function of ``lithify.staging.namespace`` that goes in. With ``open_fuse`` an ordinary user may use
     FUSE even where this machine keeps it for root.
     """
+    child = start_inside(function, *arguments, user=user, umask=umask, enter=enter, open_fuse=open_fuse)
+    with child:
+        out, err = child.communicate()
+    assert child.returncode == 0, f"{function.__qualname__} failed inside:\n{out}\n{err}"
+    return json.loads(out.splitlines()[-1])
+
+
+def start_inside(
+    function: Callable[..., Any],
+    *arguments: Any,
+    user: str | None = None,
+    umask: int | None = None,
+    enter: str = "enter",
+    open_fuse: bool = False,
+) -> subprocess.Popen[str]:
+    """Return the process that :func:`run_inside` waits for, running; its output is in pipes."""
     name = f"{function.__module__}:{function.__qualname__}"
     environment = {
         "PATH": os.environ["PATH"],
@@ -67,16 +83,9 @@ def run_inside(
     if open_fuse and user is not None and not os.stat("/dev/fuse").st_mode & 0o002:
         line = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OPEN_FUSE, "sh", user, *line]
         who = {"umask": umask} if umask is not None else {}
-    done = subprocess.run(
-        line,
-        cwd="/",
-        env=environment,
-        capture_output=True,
-        text=True,
-        **who,
+    return subprocess.Popen(
+        line, cwd="/", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **who
     )
-    assert done.returncode == 0, f"{name} failed inside:\n{done.stdout}\n{done.stderr}"
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 @contextmanager

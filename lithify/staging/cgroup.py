@@ -14,6 +14,7 @@ A kernel lets no group have both processes and controlled groups below it, excep
 
 from __future__ import annotations
 
+import atexit
 import errno
 import itertools
 import os
@@ -141,7 +142,15 @@ def _below(folder: Path, *, is_own: bool) -> Path:
             raise
         _move_aside(folder, group)
     _enable(group)
+    atexit.register(_remove, group)
     return group
+
+
+def _remove(group: Path) -> None:
+    try:
+        group.rmdir()
+    except OSError:
+        pass  # we are in its group "main" ourselves: the next run removes both
 
 
 def _move_aside(folder: Path, group: Path) -> None:

@@ -38,7 +38,7 @@ def run_one(folder: str, command: str, limits: dict[str, float | None] | None = 
     with area(folder, limits=Limits(**(limits or {}))) as opened:  # type: ignore[arg-type]
         ended = opened.run(command.replace(MARK, Path(folder).name))
         left = left_behind(Path(folder).name)
-        after = opened.run("true")
+        after = opened.run("true", limits=Limits())
         said = opened.said()
     return {
         "reason": ended.reason,
@@ -60,7 +60,7 @@ def test_a_command_that_never_ends_is_ended(folder: Path, who: str | None) -> No
     result = run_inside(run_one, str(folder), STUBBORN, {"timeout": 0.3}, user=who)
     assert result["reason"] == "timed out after 0.3 s"
     assert "### timed out after 0.3 s ###" in result["said"]
-    assert result["seconds"] < 5
+    assert result["seconds"] < 0.3 + 5
     assert result["left"] == []
     assert result["after"] == "exit_code=0"
 
