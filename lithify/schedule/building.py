@@ -90,6 +90,16 @@ def build(session: Session, request: Request, *, keep_going: bool) -> BuildResul
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
     undertaking = undertaking_of(session, resolved)
+    try:
+        return _build(session, request, undertaking, before, policy)
+    finally:
+        undertaking.workshop.store.settle()
+
+
+def _build(
+    session: Session, request: Request, undertaking: Undertaking, before: str | None, policy: Policy
+) -> BuildResult:
+    graph = undertaking.graph
     if request.components is not None:
         chunks = _run(session, undertaking, request.components, policy)
         return BuildResult(system=None, chunks=chunks, outcome="built")

@@ -1,7 +1,8 @@
 """A transaction on the repository: everything that is written before it is published, and the order of publishing.
 
-Objects; the commit is marked partial; the commit object; everything moves to its place; the mark goes; refs last. So a
-process killed at any point leaves at most objects that nothing names, and a commit that a ref names is whole. Manual:
+Objects; the commit is marked partial; the commit object; a sync; everything moves to its place; a sync; the mark goes; refs
+last. So a process killed at any point leaves at most objects that nothing names, and a commit that a ref names is whole; nor
+does a loss of power leave an object without its content, or a ref before what it names. Manual:
 ``docs/internals/locks-and-crashes.md``.
 """
 
@@ -11,7 +12,7 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ _NOTHING = Manifest()
 class Transaction:
     """What is written before it is published; made by :meth:`Store.transaction`, used in one thread."""
 
-    def __init__(self, repo: Any, published: Repository) -> None:
+    def __init__(self, repo: Any, published: Repository, sync: Callable[[], None] | None) -> None:
         self._repo = repo
+        self._sync = sync
         self._published = published
         self._place = published.path
         self._written: set[str] = set()
@@ -153,10 +155,25 @@ class Transaction:
 
     def publish(self) -> None:
         """Move everything to its place, take the marks off, and set the refs; called once, by the store."""
+        if self._sync is None:
+            self._publish()
+            return
+        self._sync()
+        # Only from here on: without its syncs, libostree writes objects to their places at once.
+        self._repo.set_disable_fsync(True)
+        try:
+            self._publish()
+        finally:
+            self._repo.set_disable_fsync(False)
+
+    def _publish(self) -> None:
         crash_point("store.commit.rename")
         with ostree_errors(self._place, "committing"):
             self._repo.commit_transaction(None)
         crash_point("store.commit.renamed")
+        if self._commits and self._sync is not None:
+            self._sync()
+            crash_point("store.commit.synced")
         for checksum, _ in self._commits:
             with ostree_errors(self._place, "unmarking a commit"):
                 self._repo.mark_commit_partial(checksum, False)

@@ -14,12 +14,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from lithify.cache import CacheFolder, hold_lock, publish
+from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore
 from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
 from lithify.store.reading import Repository
+from lithify.store.syncing import Syncing
 from lithify.store.transaction import Transaction
 
 __all__ = ["Store", "Transaction"]
@@ -49,6 +50,7 @@ class Store:
         """Sees what is published."""
         self.layers = KnownLayers()
         self.sync = sync
+        self._syncing = Syncing(cache.ostree)
         self._lease: int | None = None
         self._lease_lock = threading.Lock()
         self._local = threading.local()
@@ -79,13 +81,21 @@ class Store:
                 self._local.busy = False
 
     def _in_transaction(self, repo: Any) -> Iterator[Transaction]:
-        transaction = Transaction(repo, self.reading)
+        transaction = Transaction(repo, self.reading, self.settle if self.sync else None)
         try:
             yield transaction
             transaction.publish()
         except BaseException:
             transaction.abort()
             raise
+
+    def settle(self) -> None:
+        """Have on the disk all that was written, refs included; a last one may else be lost with the power."""
+        if self.sync:
+            try:
+                self._syncing()
+            except OSError as error:
+                raise host_error_of(error, self.cache.ostree) from error
 
     def drop_ref(self, name: str) -> None:
         """Remove a ref; one that is not there is no error. The commit stays until garbage is collected."""

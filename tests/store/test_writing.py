@@ -120,6 +120,7 @@ def test_the_marks_and_refs_come_in_their_order(cache: CacheFolder, tmp_path: Pa
         ("commit.write", False, True, 0),
         ("commit.rename", False, True, 0),
         ("commit.renamed", True, True, 0),
+        ("commit.synced", True, True, 0),
         ("commit.unmarked", True, False, 0),
         ("ref.set", True, False, 1),
         ("ref.set", True, False, 2),
