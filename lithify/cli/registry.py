@@ -92,6 +92,12 @@ COMMANDS: tuple[CommandEntry, ...] = (
         name="schema", module="schema", panel=PANELS[2], summary="JSON Schema of the definitions, for editors"
     ),
     CommandEntry(
+        name="migrate",
+        module="migrate",
+        panel=PANELS[2],
+        summary="lift definitions to a later format, comments kept",
+    ),
+    CommandEntry(
         name="graph",
         module="graph",
         panel=PANELS[1],

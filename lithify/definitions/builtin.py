@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.model import Product
@@ -237,18 +238,20 @@ def classic(*, strips: bool) -> Defaults:
 MODERN = Defaults(build_systems=_MODERN, chunk_rules=CHUNK_RULES, stratum_rules=STRATUM_RULES)
 """The defaults of format 9."""
 
-_SIGNS = (
+SIGNS = (
     ("autotools", ("autogen", "autogen.sh", "configure", "configure.ac", "configure.in", "configure.in.in")),
     ("python-distutils", ("setup.py",)),
     ("cpan", ("Makefile.PL",)),
     ("cmake", ("CMakeLists.txt",)),
+    ("qmake", ("*.pro",)),
 )
+"""Build system → names in a source's top folder that tell of it, in the order in which they are looked for."""
 
 
 def detect_build_system(files: Iterable[str]) -> str | None:
     """Return the build system that the names in a source's top folder tell of; None where they tell of none."""
-    names = set(files)
-    for build_system, signs in _SIGNS:
-        if not names.isdisjoint(signs):
+    names = tuple(files)
+    for build_system, signs in SIGNS:
+        if any(fnmatchcase(name, sign) for name in names for sign in signs):
             return build_system
-    return "qmake" if any(name.endswith(".pro") for name in names) else None
+    return None
