@@ -73,7 +73,7 @@ mv /usr/lib /usr/libraries
 ln -s nowhere /var/link
 chmod 1777 /shared
 rm /etc/link; mkdir /etc/link; echo in >/etc/link/in
-rm -r /kept/linked; mkfifo /var/pipe
+rm -r /kept/linked; mkfifo -m 640 /var/pipe
 echo scratch >/tmp/scratch
 """
 
