@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Annotated
 
 import typer
 
-from lithify.build.workshop import bench
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
-from lithify.deploy.deployment import carry_out, check_order, is_unchanged
-from lithify.deploy.order import Order, Works
+from lithify.deploy.deployment import check_order, is_unchanged
+from lithify.deploy.order import Order
 from lithify.errors import DeployError
-from lithify.schedule.building import open_workshop
 from lithify.schedule.session import Session, find_built
 
 
@@ -43,12 +42,8 @@ def command(
         if all(is_unchanged(order) for order in orders):
             outcomes = ["unchanged" for _ in orders]
         else:
-            workshop = open_workshop(session, None)
-            outcomes = []
-            for order in orders:
-                with bench(workshop, f"deploy-{order.name}") as own:
-                    works = Works(repository=workshop.store.reading, scratch=own.scratch, report=report)
-                    outcomes.append(carry_out(order, works))
+            several = importlib.import_module("lithify.deploy.several")  # what builds, libostree with it
+            outcomes = several.carry_out_all(session, orders)
     for order, outcome in zip(orders, outcomes, strict=True):
         sys.stdout.write(f"{order.name}: {order.type} {order.location}: {outcome}\n")
 
