@@ -66,8 +66,8 @@ def _fuse() -> Method:
     """Return the method that uses fuse-overlayfs.
 
     It takes hard links of a layer for one file while that is written, and loses what was written to one name when another
-    is removed; the kernel's overlay makes them two at the first write. So where a stack is written, they are two before. Release 1.14 gives a fifo
-    that is made in a writable stack its mode without the umask.
+    is removed; the kernel's overlay makes them two at the first write. So where a stack is written, they are two before.
+    Release 1.14 gives a fifo that is made in a writable stack its mode without the umask.
     """
 
     def attach(stack: Stack, target: Path, scratch: Path) -> Callable[[], None]:

@@ -248,6 +248,33 @@ def own_tmp(folder: str) -> list[str]:
     return [*told, (Path(folder) / "scratch" / "file").read_text()]
 
 
+def cannot_begin(folder: str) -> list[object]:
+    missing = Bind(source=Path(folder) / "missing", target="/x.build")
+    with area(folder) as opened:
+        ended = run_command(replace(opened.sandbox, binds=(missing,)), "echo ran", log=opened.log)
+        return [ended.reason, "Can't find source path" in opened.said(), "ran" in opened.said()]
+
+
+def test_a_sandbox_that_cannot_be_made_says_why_in_the_log(folder: Path, who: str | None) -> None:
+    need_static_shell()
+    assert run_inside(cannot_begin, str(folder), user=who) == ["exit_code=1", True, False]
+
+
+def folder_in_tmp(folder: str) -> list[str]:
+    (Path(folder) / "ccache").mkdir()
+    binds = [Bind(source=Path(folder) / "ccache", target="/tmp/ccache", writable=True)]
+    with area(folder) as opened:
+        sandbox = replace(opened.sandbox, binds=(*opened.sandbox.binds, *binds))
+        told = [opened.run("echo kept >/tmp/ccache/file; echo x >/tmp/x", binds=sandbox.binds).reason]
+    return [*told, *os.listdir(Path(folder) / "ccache")]
+
+
+def test_a_folder_may_be_bound_within_tmp(folder: Path, who: str | None) -> None:
+    """As a compiler cache is, which has no mount point among the layers."""
+    need_static_shell()
+    assert run_inside(folder_in_tmp, str(folder), user=who) == ["exit_code=0", "file"]
+
+
 def test_a_folder_on_disk_may_take_the_place_of_tmp(folder: Path, who: str | None) -> None:
     need_static_shell()
     assert run_inside(own_tmp, str(folder), user=who) == ["exit_code=0", "kept\n"]
