@@ -1,11 +1,22 @@
-"""A measured figure, and how a set of them is shown."""
+"""A measured figure, and how a set of them is shown and kept."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lithify import __version__
+
+RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +25,8 @@ class Figure:
 
     name: str
     seconds: tuple[float, ...]
-    note: str = ""
+    goal: float | None = None
+    """Seconds that the median is to stay below, on an idle machine of two processors."""
 
     @property
     def best(self) -> float:
@@ -26,17 +38,78 @@ class Figure:
         """The median round."""
         return statistics.median(self.seconds)
 
+    @property
+    def worst(self) -> float:
+        """The longest round."""
+        return max(self.seconds)
 
-def measure(name: str, rounds: int, work: Callable[[int], object], *, note: str = "") -> Figure:
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that ``work`` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure(name: str, rounds: int, work: Callable[[int], object], *, goal: float | None = None) -> Figure:
     """Return the times of ``rounds`` calls of ``work``, each with its number."""
-    seconds = []
-    for number in range(rounds):
-        began = time.perf_counter()
-        work(number)
-        seconds.append(time.perf_counter() - began)
-    return Figure(name=name, seconds=tuple(seconds), note=note)
+    seconds = tuple(timed(partial(work, number)) for number in range(rounds))
+    return Figure(name=name, goal=goal, seconds=seconds)
+
+
+HEADER = f"{'seconds':<52} {'median':>8} {'least':>8} {'most':>8} {'goal':>6}"
 
 
 def line(figure: Figure) -> str:
     """Return a figure as a line of a table."""
-    return f"{figure.name:<48} {figure.best:9.3f} s {figure.middle:9.3f} s  {figure.note}"
+    goal = "" if figure.goal is None else f"{figure.goal:g}"
+    numbers = f"{figure.middle:8.3f} {figure.best:8.3f} {figure.worst:8.3f}"
+    return f"{figure.name:<52} {numbers} {goal:>6}".rstrip()
+
+
+def machine() -> dict[str, Any]:
+    """Return what figures depend on, and nothing that names this machine."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": _processor(),
+        "processors": len(os.sched_getaffinity(0)),
+        "memory-GiB": round(memory / (1 << 30), 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _processor() -> str:
+    for text in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        if text.startswith("model name"):
+            return text.partition(":")[2].strip()
+    return platform.machine()
+
+
+def report(figures: Iterable[Figure], conditions: dict[str, Any]) -> dict[str, Any]:
+    """Return figures as JSON has them, with the date and the machine."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "lithify": __version__,
+        "machine": conditions,
+        "figures": [
+            {
+                "name": figure.name,
+                "median": round(figure.middle, 4),
+                "least": round(figure.best, 4),
+                "most": round(figure.worst, 4),
+                "goal": figure.goal,
+                "seconds": [round(seconds, 4) for seconds in figure.seconds],
+            }
+            for figure in figures
+        ],
+    }
+
+
+def keep(results: dict[str, Any], names: Sequence[str]) -> Path:
+    """Write results into a file of their own, named by the date and what was measured; return it."""
+    path = RESULTS / f"{results['date']}-{'-'.join(names)}.json"
+    RESULTS.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    return path

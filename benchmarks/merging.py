@@ -34,7 +34,7 @@ def merging(scratch: Path, chunks: int, rounds: int) -> Figure:
         finally:
             again.close()
 
-    return measure(f"merge of {chunks} trees, {chunks * FILES} files", rounds, work)
+    return measure(f"merge of {chunks} trees, {chunks * FILES} files", rounds, work, goal=0.1)
 
 
 def _chunk(transaction: Transaction, meta: str, number: int) -> Tree:
