@@ -14,7 +14,7 @@ from lithify.staging.capture import capture_upper
 from lithify.staging.methods import choose, methods_of
 from lithify.staging.mounting import MOST_LOWERS
 from tests.inside import make_ordinary_user, run_inside
-from tests.staging.areas import METHODS, area, need_method, tree_of
+from tests.staging.areas import METHODS, area, is_possible, need_method, tree_of
 from tests.staging.stacks import need_static_shell
 
 OWN = ("bin", "proc", "dev", "tmp", "x.build", "x.inst")
@@ -130,12 +130,12 @@ def without_links(tree: dict[str, list[object]]) -> dict[str, list[object]]:
 def test_every_method_shows_and_leaves_the_same(folder: Path, who: str | None) -> None:
     need_static_shell()
     results = {}
-    for method in METHODS:
-        need_method(method)
+    methods = [method for method in METHODS if is_possible(method)]
+    for method in methods:
         (folder / method).mkdir(mode=0o777)
         os.chmod(folder / method, 0o777)
         results[method] = run_inside(look_and_change, str(folder / method), method, user=who, open_fuse=True)
-    assert len({result["method"] for result in results.values()}) == len(METHODS)
+    assert len({result["method"] for result in results.values()}) == len(methods)
     for result in results.values():
         del result["method"]
         after, from_capture = without_links(result["after"]), without_links(result.pop("applied"))
@@ -146,7 +146,7 @@ def test_every_method_shows_and_leaves_the_same(folder: Path, who: str | None) -
     first = results["overlay"]
     assert first["shown"]["usr/share/doc/b"][:3] == ["0o106755", 5, 7]
     assert "security.capability" in first["shown"]["usr/share/doc/b"][4]
-    for method in METHODS[1:]:
+    for method in methods[1:]:
         assert results[method]["shown"] == first["shown"], method
         assert without_links(results[method]["after"]) == without_links(first["after"]), method
         assert results[method]["listing"] == first["listing"], method

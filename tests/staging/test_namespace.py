@@ -153,7 +153,7 @@ def test_the_largest_range_of_the_user_counts(tmp_path: Path) -> None:
 def test_each_requirement_has_the_command_that_mends_it(who: str | None) -> None:
     names = run_inside(requirement_names, user=who, enter="is_entered")
     expected = ["user namespaces"]
-    if who is not None:
+    if who is not None or os.geteuid() != 0:
         expected += [
             "newuidmap and newgidmap",
             "subordinate ids in /etc/subuid",
