@@ -160,10 +160,7 @@ def test_what_was_looked_up_is_said() -> None:
         (None, DETECT),
     ]
     asked = [note for note in lifted.notes if note.is_open]
-    assert [(note.place.line, note.place.source_line) for note in asked] == [
-        (9, "- name: b"),
-        (1, "version: 9"),
-    ]
+    assert [(note.place.line, note.place.source_line) for note in asked] == [(9, "- name: b")]
     assert [fault for fault in faults_of(lifted.texts.definitions()) if fault.severity == "error"] == []
     before, after = graph_of(texts(5, files)), graph_of(lifted.texts)
     assert after.chunks["a"].commands == before.chunks["a"].commands
@@ -279,6 +276,17 @@ def test_of_fields_that_stand_twice_the_last_one_stays() -> None:
     assert faults_of(lifted.texts.definitions()) == ()
 
 
+def test_what_is_not_pinned_is_listed() -> None:
+    chunks = f"""
+        - {{name: a, repo: upstream:a, ref: master, build-system: manual}}
+        - {{name: b, repo: upstream:b, ref: {COMMIT}, build-system: manual}}
+        """
+    tree = texts(8, {"strata/core.morph": stratum(chunks), "DEFAULTS": defaults_text(classic(strips=True))})
+    assert told(lift(tree), is_open=True) == [
+        'strata/core.morph:4: chunk "a": its ref "master" is no commit, and not pinned yet'
+    ]
+
+
 def test_integration_that_never_ran_becomes_a_comment() -> None:
     chunks = f"""
         - {{name: a, repo: upstream:a, ref: {COMMIT}, morph: a.morph}}
@@ -367,7 +375,7 @@ def test_the_own_split_rules_hold() -> None:
     for defaults in own.values():
         tree = texts(8, {**files, **defaults})
         lifted = lift(tree)
-        assert told(lifted, is_open=True) == ["VERSION:1: sources are not pinned yet"]
+        assert told(lifted, is_open=True) == []
         assert meaning(graph_of(lifted.texts))["chunks"] == meaning(graph_of(tree))["chunks"]
         chosen = [
             [(one.stratum_artifact, one.artifact) for one in graph_of(one).system.selected]

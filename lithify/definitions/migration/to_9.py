@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from lithify.definitions.migration.draft import Draft
 from lithify.definitions.migration.integration import set_integration_aside
 from lithify.definitions.migration.numbers import write_numbers
 from lithify.definitions.migration.own_defaults import keep_defaults
 from lithify.definitions.model import StratumFile, SystemFile, place_of
-from lithify.definitions.root import VERSION
-from lithify.errors import Place
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def lift(draft: Draft) -> None:
@@ -21,9 +23,11 @@ def lift(draft: Draft) -> None:
             message = "the system says that it has morph's os-release"
             with draft.edit(place_of(system, "name"), message) as text:
                 text.add(system.origin, "classic-os-release", "yes")
-    if any(entry.repo for stratum in draft.files(StratumFile) for entry in stratum.chunks):
-        draft.ask(
-            Place(VERSION),
-            "sources are not pinned yet",
-            "`lithify lock` writes lithify.lock; a build then asks no server what a name means",
-        )
+    for stratum in draft.files(StratumFile):
+        for entry in stratum.chunks:
+            if entry.ref is not None and not _COMMIT.fullmatch(entry.ref):
+                draft.ask(
+                    place_of(entry, "ref"),
+                    f'chunk "{entry.name}": its ref "{entry.ref}" is no commit, and not pinned yet',
+                    "`lithify lock` asks what it means now, and pins that in lithify.lock",
+                )
