@@ -60,6 +60,7 @@ class Student:
             (command,) = typed
             said = self._boot(command, answers)
             first = dialogue.partition(LEFT_OUT)[2].partition("\n")[0]
+            assert first in said, f"{first!r} was not said:\n{said}"
             return f"$ {command}\n{LEFT_OUT}{said[said.index(first) :]}"
         return "".join(f"$ {command}\n{self._run(command)}" for command in typed)
 
