@@ -1,0 +1,58 @@
+"""The parts of the bench: each is a function, named here, that does its faults as often as it is told and says what came of it.
+
+To plug a part in, add a line to :data:`PARTS`: a name, and ``module:function``. The function gets an :class:`Extent` and
+returns a :class:`Tally`. What a part found wrong is in its tally, never raised: one fault must not hide the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PARTS: dict[str, str] = {}
+"""Name → ``module:function``, in the order in which they run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much a part is to do."""
+
+    folder: Path
+    """An empty folder on a real file system, for this part alone; removed afterwards if nothing failed."""
+    kills: int
+    """Kills in all, and the measure for whatever else is counted."""
+    minutes: float
+    """How long commands keep each other company."""
+    seed: int
+    """Of everything that is chosen by chance."""
+    say: Callable[[str], None]
+    """Shows one line of progress."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What was done, how often each outcome came, and what went wrong."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """What was done or seen → how often: ``killed in fetch``, ``waited for a lock``."""
+    failures: list[str] = field(default_factory=list)
+    """What went wrong, each with all that is needed to do it again."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    """What was measured, by name; with its unit in the name."""
+
+    def check(self, holds: bool, failure: str) -> bool:
+        """Note a failure where something does not hold; return whether it does."""
+        if not holds:
+            self.failures.append(failure)
+        return holds
+
+
+def part(name: str) -> Callable[[Extent], Tally]:
+    """Return the function of a part."""
+    module, _, function = PARTS[name].partition(":")
+    found: Callable[[Extent], Tally] = getattr(importlib.import_module(module), function)
+    return found
