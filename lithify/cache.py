@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lithify.crash import crash_point
 from lithify.errors import HostError, NoSpace, StoreError
 
 
@@ -247,10 +248,14 @@ def publish(
         aside = target.with_name(f".{target.name[:100]}.partial")
         remove_tree(aside)
         try:
+            crash_point("publish.make")
             make(aside)
+            crash_point("publish.made")
             if sync:
                 sync_path(aside)
+            crash_point("publish.rename")
             os.rename(aside, target)
+            crash_point("publish.renamed")
             if sync:
                 sync_path(target.parent)
         except OSError as error:

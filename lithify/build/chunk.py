@@ -24,6 +24,7 @@ from lithify.build.metadata import (
 from lithify.build.splitting import split_tree
 from lithify.build.workshop import Bench, Workshop, plain_folder
 from lithify.cache import is_full, no_space
+from lithify.crash import crash_point
 from lithify.definitions.model import Source
 from lithify.errors import BuildFailed, Interrupted, UnsafeContent
 from lithify.events import StepStarted, Warned
@@ -84,6 +85,7 @@ def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple
         workshop.sources,
         keep_git=chunk.keep_git,
     )
+    crash_point("chunk.laid-out")
     return LaidOut(build=build, destdir=destdir, digest=digest)
 
 
@@ -99,6 +101,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
     with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
         if chunk.commands and chunk.build_system != IMPORT:
             peak = _run_commands(workshop, bench, order, laid_out, log, seconds)
+            crash_point("chunk.installed")
         began = time.monotonic()
         workshop.report(StepStarted(name=chunk.name, step="capture"))
         try:
@@ -107,6 +110,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
             raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
         _refuse_nothing(workshop, order, bench, log, captured)
         seconds["capture"] = time.monotonic() - began
+        crash_point("chunk.captured")
         return _publish(workshop, order, laid_out, captured, seconds, peak)
 
 

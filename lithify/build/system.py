@@ -35,6 +35,7 @@ from lithify.build.metadata import (
     run_metadata,
 )
 from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.crash import crash_point
 from lithify.errors import BuildFailed, Interrupted, MergeConflict
 from lithify.events import StepStarted, Warned
 from lithify.graph.environment import INTEGRATION_ENVIRONMENT
@@ -94,8 +95,10 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         _judge_overlaps(workshop, graph, merged.overlaps)
         seconds["merge"] = time.monotonic() - began
         began = time.monotonic()
+        crash_point("system.merged")
         changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
         seconds["integrate"] = time.monotonic() - began
+        crash_point("system.integrated")
     # all in one transaction: what an earlier one wrote has no ref yet, and garbage collection may have taken it
     with workshop.store.transaction() as transaction:
         merged = _merged(transaction, order, _own_content(transaction, written))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.cache import CacheFolder, hold_lock, is_held, remove_tree
+from lithify.crash import crash_point
 from lithify.events import Report
 from lithify.facts import Facts
 from lithify.sources.kinds import SourceContext
@@ -76,10 +77,14 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
     scratch = workshop.tempdir / label
     with hold_lock(_lock_of(workshop.cache, label)):
         staging.mkdir(mode=0o700)
-        scratch.mkdir(mode=0o700, parents=True)
+        crash_point("bench.staging")
+        # before what it leads to is made, so that a kill leaves no folder that nothing leads to
         (staging / SCRATCH).symlink_to(scratch)
         try:
             yield Bench(staging=staging, scratch=scratch)
+        crash_point("bench.scratch")
+        scratch.mkdir(mode=0o700, parents=True)
+        crash_point("bench.made")
         finally:
             if not (staging / FAILED).exists():
                 _remove(workshop.cache, staging)
@@ -129,7 +134,9 @@ def _remove(cache: CacheFolder, staging: Path) -> None:
             remove_tree(target)
     remove_tree(staging)
 
+    crash_point("bench.remove")
 
+    crash_point("bench.removed")
 def _lock_of(cache: CacheFolder, label: str) -> Path:
     return cache.locks / f"bench-{label}"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lithify.cache import hold_lock, remove_tree
+from lithify.crash import crash_point
 from lithify.definitions.nearest import did_you_mean
 from lithify.deploy.order import DEPLOY_FORMAT, Order, Works
 from lithify.deploy.registry import type_named
@@ -116,11 +117,15 @@ def _made(order: Order, works: Works, *, noted: bool) -> Literal["made", "unchan
     try:
         remove_tree(aside)  # what a killed process left
         type_named(order.type, order.name).write(order, works, aside)
+        crash_point("deploy.written")
         if noted:
             _write_note(order, aside)
+        crash_point("deploy.noted")
         if aside.is_dir() or (location.is_dir() and not location.is_symlink()):
             remove_tree(location)  # a rename replaces a file by a file alone
+        crash_point("deploy.replace")
         os.replace(aside, location)
+        crash_point("deploy.replaced")
     finally:
         remove_tree(aside)
     return "made"

@@ -14,6 +14,7 @@ from typing import Any
 
 from lithify.build.metadata import definition_ref
 from lithify.cache import CacheFolder
+from lithify.crash import crash_point
 from lithify.definitions.model import Source
 from lithify.definitions.watching import Status
 from lithify.errors import LithifyError
@@ -137,7 +138,9 @@ def _write(cache: CacheFolder, path: Path, record: dict[str, Any]) -> None:
     aside = folder / f".{path.name}.{os.getpid()}"
     try:
         aside.write_bytes(sealed(record))
+        crash_point("standing.replace")
         os.replace(aside, path)
+        crash_point("standing.replaced")
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

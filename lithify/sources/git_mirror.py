@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.cache import hold_lock, publish
+from lithify.crash import crash_point
 from lithify.errors import FetchError, PinGone, SourceError
 from lithify.events import Waiting
 from lithify.process import run
@@ -167,9 +168,11 @@ class Mirror:
 
     def _fetch(self, refspecs: tuple[str, ...] | list[str], progress: Progress) -> None:
         self._make()
+        crash_point("git.fetch")
         self._remove_leftovers()
         try:
             fetch(self.path, self.source, refspecs, self.context, progress)
+            crash_point("git.fetched")
         except FetchError as error:
             raise FetchError(
                 f"cannot fetch the repository {shown(self.url)}: {error.message}", hints=error.hints

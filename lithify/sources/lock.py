@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lithify.crash import crash_point
 from lithify.definitions.model import Source
 from lithify.errors import DefinitionErrors, Fault, Place, SourceError
 from lithify.graph.pins import Pin, source_identity
@@ -144,6 +145,7 @@ def write_lock(path: Path, lock: Lock) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        crash_point("lock.replace")
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)

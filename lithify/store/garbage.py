@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.cache import remove_tree
-from lithify.store.crash import crash_point
+from lithify.crash import crash_point
 from lithify.store.gobject import OSTree, ostree_errors
 from lithify.store.reading import Repository, is_temporary
 from lithify.store.writing import Store

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lithify.store.crash import crash_point
+from lithify.crash import crash_point
 from lithify.store.damage import DamagedObject
 from lithify.store.gobject import ostree_errors
 from lithify.store.layers import DAMAGED_PREFIX

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lithify.crash import crash_point
 from lithify.errors import HostError, StoreError
 from lithify.graph.canonical import canonical
-from lithify.store.crash import crash_point
 from lithify.store.folders import Branch, Folder, Frozen, freeze, open_path, plant
 from lithify.store.gobject import GLib, OSTree, ostree_errors
 from lithify.store.gvariant import (
