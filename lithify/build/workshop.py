@@ -80,11 +80,11 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
         crash_point("bench.staging")
         # before what it leads to is made, so that a kill leaves no folder that nothing leads to
         (staging / SCRATCH).symlink_to(scratch)
-        try:
-            yield Bench(staging=staging, scratch=scratch)
         crash_point("bench.scratch")
         scratch.mkdir(mode=0o700, parents=True)
         crash_point("bench.made")
+        try:
+            yield Bench(staging=staging, scratch=scratch)
         finally:
             if not (staging / FAILED).exists():
                 _remove(workshop.cache, staging)
@@ -132,11 +132,11 @@ def _remove(cache: CacheFolder, staging: Path) -> None:
         target = Path(os.readlink(scratch))
         if target.name == staging.name:
             remove_tree(target)
-    remove_tree(staging)
-
     crash_point("bench.remove")
-
+    remove_tree(staging)
     crash_point("bench.removed")
+
+
 def _lock_of(cache: CacheFolder, label: str) -> Path:
     return cache.locks / f"bench-{label}"
 

@@ -15,8 +15,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
-from lithify.events import Warned
 from lithify.crash import crash_point
+from lithify.events import Warned
 from lithify.graph.model import ContentDigest
 from lithify.store.checkout import check_out
 from lithify.store.entries import FileLoader
@@ -91,10 +91,10 @@ def _made(
 
     def make(aside: Path) -> None:
         os.mkdir(aside, 0o700)
-        check_out(loader, tree, manifest, aside / "tree", share=True, devices=False, check=check)
         crash_point("layer.check-out")
-        surveys.append(survey_folder(aside / "tree"))
+        check_out(loader, tree, manifest, aside / "tree", share=True, devices=False, check=check)
         crash_point("layer.checked-out")
+        surveys.append(survey_folder(aside / "tree"))
         index = {"version": INDEX_VERSION, "fingerprint": surveys[0].fingerprint}
         (aside / "index").write_text(json.dumps(index), encoding="utf-8")
 
