@@ -35,7 +35,7 @@ from lithify.sources.compose import compose
 from lithify.staging.area import staging_area
 from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.logs import LogWriter
-from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
+from lithify.staging.sandbox import Bind, Limits, Sandbox, describe_limits, run_command
 from lithify.store.content import content_digest
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Device, Manifest
@@ -246,6 +246,8 @@ def _publish(
                 seconds=seconds,
                 peak_memory=peak_memory,
                 sandbox=workshop.method.describe(),
+                limits=describe_limits(),
+                weaknesses=workshop.weaknesses,
                 lithify_version=__version__,
                 built_at=int(time.time()),
             ),

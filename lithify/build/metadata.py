@@ -96,7 +96,11 @@ class Run:
     peak_memory: int | None
     """Bytes, where it could be measured."""
     sandbox: str
-    """The staging method and what of the sandbox was weaker than it should be."""
+    """The staging method."""
+    limits: str
+    """By what memory and processes were limited."""
+    weaknesses: Sequence[str]
+    """What of the sandbox was weaker than it should be, a sentence each."""
     lithify_version: str
     built_at: int
     """Seconds since 1970."""
@@ -122,6 +126,7 @@ def chunk_metadata(
         "name": chunk.name,
         "arch": chunk.arch,
         "build-mode": chunk.build_mode,
+        "uses-host": chunk.build_mode != "staging",
         **keys.record(),
         "source-tree": tree_digest,
         "sources": list(sources),
@@ -144,6 +149,8 @@ def run_metadata(run: Run) -> dict[str, Any]:
         "timings": {step: round(seconds * 1000) for step, seconds in run.seconds.items()},
         "peak-memory": run.peak_memory,
         "sandbox": run.sandbox,
+        "sandbox-limits": run.limits,
+        "sandbox-weaknesses": list(run.weaknesses),
         "lithify": run.lithify_version,
         "built-at": run.built_at,
     }

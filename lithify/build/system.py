@@ -43,7 +43,7 @@ from lithify.graph.model import SelectedArtifact, SystemGraph
 from lithify.staging.area import staging_area
 from lithify.staging.capture import UpperChanges, capture_upper
 from lithify.staging.logs import LogWriter
-from lithify.staging.sandbox import Sandbox, run_script
+from lithify.staging.sandbox import Sandbox, describe_limits, run_script
 from lithify.store.content import content_digest
 from lithify.store.folders import Frozen
 from lithify.store.gvariant import Dirmeta, Tree
@@ -117,6 +117,8 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
             seconds=seconds,
             peak_memory=None,
             sandbox=workshop.method.describe(),
+            limits=describe_limits(),
+            weaknesses=workshop.weaknesses,
             lithify_version=__version__,
             built_at=int(time.time()),
         )

@@ -45,6 +45,8 @@ class Workshop:
     report: Report
     interrupt: threading.Event
     """Set when the user asks to stop."""
+    weaknesses: tuple[str, ...] = ()
+    """What of the sandbox is weaker on this machine than it should be."""
     host_fingerprint: str = ""
     """What bootstrap-mode chunks see of the host; empty where there are none."""
 

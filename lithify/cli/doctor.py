@@ -19,8 +19,10 @@ from lithify.deploy.machine import FIRMWARE, QEMU
 from lithify.errors import LithifyError
 from lithify.process import find_program
 from lithify.staging.confined import confined
+from lithify.staging.limits import describe_limits
 from lithify.staging.methods import choose
 from lithify.staging.namespace import Requirement, enter, requirements
+from lithify.staging.weaknesses import weaknesses
 
 VITAL = (
     ("bwrap", "bubblewrap", "the sandbox"),
@@ -121,7 +123,10 @@ def _trials(settings: Settings) -> list[Requirement]:
             staging,
             Requirement(name="sandbox", met=False, detail=error.message, mend="; ".join(error.hints)),
         ]
-    return [staging, Requirement(name="sandbox", met=True, detail="a command ran in it")]
+    strength = "; ".join(
+        [describe_limits(), *(f"weaker: {text}" for text in weaknesses(memory_limit=settings.memory_limit))]
+    )
+    return [staging, Requirement(name="sandbox", met=True, detail=f"a command ran in it; {strength}")]
 
 
 def _firmware() -> Requirement:

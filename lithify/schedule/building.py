@@ -15,7 +15,7 @@ from typing import Literal
 from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_system
 from lithify.build.workshop import Workshop, sweep
 from lithify.cache import CacheFolder, open_cache
-from lithify.events import BuildPlanned, Note
+from lithify.events import BuildPlanned, Note, Warned
 from lithify.graph.model import SystemGraph
 from lithify.schedule.classic import classic_identities
 from lithify.schedule.realising import Undertaking, realise_system, renew_facts
@@ -26,7 +26,8 @@ from lithify.sources.git_program import checked_out_commit
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
 from lithify.staging.namespace import enter
-from lithify.staging.sandbox import Limits, confined
+from lithify.staging.sandbox import Limits, confined, describe_limits
+from lithify.staging.weaknesses import weaknesses
 from lithify.store.writing import Store
 
 Outcome = Literal["built", "unchanged"]
@@ -55,8 +56,13 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
     method = choose_method(cache, settings.staging_method)
-    session.report(Note(text=f"staging by {method.describe()}"))
-    bootstraps = graph is not None and any(chunk.build_mode != "staging" for chunk in graph.chunks.values())
+    session.report(Note(text=f"staging by {method.describe()}; {describe_limits()}"))
+    weak = weaknesses(memory_limit=settings.memory_limit)
+    for weakness in weak:
+        session.report(Warned(text=f"the sandbox is weaker here: {weakness}"))
+    on_host = [] if graph is None else [n for n, c in graph.chunks.items() if c.build_mode != "staging"]
+    if on_host:
+        session.report(Note(text=f"built with this machine's own tools: {', '.join(sorted(on_host))}"))
     return Workshop(
         cache=cache,
         facts=session.facts,
@@ -68,7 +74,8 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
         max_jobs=settings.max_jobs,
         report=session.report,
         interrupt=session.interrupt,
-        host_fingerprint=fingerprint() if bootstraps else "",
+        weaknesses=weak,
+        host_fingerprint=fingerprint() if on_host else "",
     )
 
 

@@ -1,7 +1,8 @@
 """What a command may take: time, log, memory and processes; by control groups where we may make them, else by rlimits.
 
 An rlimit holds for a single process (memory) or for all processes of the user in our namespace (their number), and root's
-own processes are not counted by it. :func:`describe_limits` says which kind holds here.
+own processes are not counted by it: :mod:`lithify.staging.crowd` does that. :func:`describe_limits` says which kind holds
+here. Whatever the limits, the kernel takes a build's processes first where the machine has no memory left.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from lithify.staging.cgroup import CommandGroup, command_group, parent_group
 MOST_PROCESSES = 16384
 """Processes and threads of one command, unless a limit says otherwise: a fork bomb ends there, no build comes near."""
 UMASK = 0o022
+_FIRST_TO_GO = b"500"
+"""Added to what the kernel weighs by when memory is short (proc_pid_oom_score_adj(5)): half of all memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,11 @@ class Preparation:
     def __init__(self, limits: Limits) -> None:
         self.group: CommandGroup | None = command_group(memory=limits.memory, processes=limits.processes)
         self._rlimits = [(resource.RLIMIT_CORE, (0, 0))]
+        self.counted: int | None = None
+        """So many processes are to be counted from outside, where the kernel does not do it."""
         if self.group is None:
+            if is_hosts_root():
+                self.counted = limits.processes
             for kind, value in (
                 (resource.RLIMIT_AS, limits.memory),
                 (resource.RLIMIT_NPROC, limits.processes),
@@ -54,10 +61,25 @@ class Preparation:
     def __call__(self) -> None:
         """Set the umask and the limits of this process, or move it into its group."""
         os.umask(UMASK)
+        _offer_to_the_kernel()
         for kind, values in self._rlimits:
             resource.setrlimit(kind, values)
         if self.group is not None:
             self.group.enter()
+
+
+def _offer_to_the_kernel() -> None:
+    """Let a build be what goes when the machine has no memory left, rather than whoever works on it."""
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, _FIRST_TO_GO)
+    except OSError:
+        pass  # it is higher already, and only the machine's root may lower it
+    finally:
+        os.close(descriptor)
 
 
 def _at_most(kind: int, value: int) -> tuple[int, int]:
@@ -71,13 +93,15 @@ def describe_limits() -> str:
     """Return by what memory and processes are limited here, for reports."""
     if parent_group() is not None:
         return "memory and processes by control group (version 2), for all processes of a command"
-    if os.geteuid() == 0 and _is_hosts_root():
-        return "memory by rlimit, for each process; the number of root's processes is not limited"
+    if is_hosts_root():
+        return "memory by rlimit, for each process; processes by counting them five times a second"
     return "memory by rlimit, for each process; processes by rlimit, for all of the user's"
 
 
-def _is_hosts_root() -> bool:
-    """Return whether uid 0 here is uid 0 outside: the kernel counts every other user's processes."""
+def is_hosts_root() -> bool:
+    """Return whether we are uid 0 here and outside: the kernel counts every other user's processes."""
+    if os.geteuid() != 0:
+        return False
     try:
         with open("/proc/self/uid_map") as lines:
             return any(line.split()[:2] == ["0", "0"] for line in lines)

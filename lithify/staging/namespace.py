@@ -52,6 +52,8 @@ _SWITCHES = (
 """What forbids user namespaces: a file, the value that does, what mends it, and whether it holds for root too."""
 
 _entered = threading.Event()
+_as_root = threading.Event()
+"""Set where root had to do without a user namespace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,11 @@ class IdRange:
 def is_entered() -> bool:
     """Return whether this process is in its own namespace already."""
     return _entered.is_set()
+
+
+def is_user_namespace_own() -> bool:
+    """Return whether this process, which has entered, got a user namespace and not a mount namespace alone."""
+    return not _as_root.is_set()
 
 
 def enter() -> None:
@@ -125,6 +132,7 @@ def enter_as_root() -> None:
 
 
 def _enter_mount_namespace() -> None:
+    _as_root.set()
     try:
         unshare(CLONE_NEWNS)
     except OSError as error:

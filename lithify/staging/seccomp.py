@@ -2,7 +2,8 @@
 
 - ``AF_VSOCK`` sockets, which reach the hypervisor of a virtual machine from every network namespace;
 - the kernel's keyrings: the session keyring of whoever builds is inherited by all that he starts;
-- user namespaces: where our own namespace could not forbid them, a build could make one and mount in it.
+- user namespaces: where our own namespace could not forbid them, a build could make one and mount in it;
+- io_uring, which would open all of these sockets past any filter.
 
 ``clone3`` passes its flags in memory, where no filter sees them; it is answered ENOSYS, and every C library falls back to
 ``clone``. The filter is classic BPF over ``struct seccomp_data`` (``linux/seccomp.h``), handed to ``bwrap --seccomp``.
@@ -18,6 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _CLONE_NEWUSER = 0x10000000
+_CLONE3 = 435
+_IO_URING_SETUP = 425
+"""Calls as young as these have one number on all machines."""
 _AF_VSOCK = 40
 _X32 = 0x40000000
 """Set in the numbers of x86-64's third ABI, which repeats most calls; nothing uses it."""
@@ -44,7 +48,6 @@ class _Abi:
     unshare: int
     keys: tuple[int, int, int]
     """``add_key``, ``request_key``, ``keyctl``."""
-    clone3: int = 435
 
 
 _X86_64 = _Abi(arch=0xC000003E, socket=41, clone=56, unshare=272, keys=(248, 249, 250))
@@ -88,7 +91,7 @@ def _section(abi: _Abi) -> Sequence[_Instruction]:
     code: list[_Instruction] = [(_LOAD, 0, 0, _NUMBER)]
     if abi is _X86_64:
         code += [(_JUMP_AT_LEAST, 0, 1, _X32), _answer(errno.ENOSYS)]
-    for number in (*abi.keys, abi.clone3):
+    for number in (*abi.keys, _CLONE3, _IO_URING_SETUP):
         code += [(_JUMP_EQUAL, 0, 1, number), _answer(errno.ENOSYS)]
     for number in (abi.clone, abi.unshare):
         code += _with_argument(number, (_JUMP_ANY_BIT, 0, 1, _CLONE_NEWUSER), errno.EPERM)

@@ -23,6 +23,7 @@ from io import FileIO
 
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
+from lithify.staging.crowd import Crowd
 from lithify.staging.limits import Limits, Preparation
 from lithify.staging.logs import LogWriter
 from lithify.staging.seccomp import open_filter
@@ -74,6 +75,7 @@ def supervise(
     began = time.monotonic()
     try:
         with _started(arguments, command, preparation) as running:
+            running.count(preparation.counted)
             stopped = running.watch(log, limits.timeout, interrupt, began)
             running.end(log)
         peak, was_killed = _memory_of(preparation)
@@ -157,6 +159,7 @@ class _Running:
         stack.callback(os.close, self._outer)
         self._first: int | None = None
         self._first_pid = 0
+        self._crowd: Crowd | None = None
         self.cpu_seconds: float | None = None
         self.peak_memory: int | None = None
 
@@ -177,6 +180,12 @@ class _Running:
             return
         self._stack.callback(os.close, self._first)
 
+    def count(self, most: int | None) -> None:
+        """Have :meth:`watch` count the processes and threads, where the kernel does not; None: it does."""
+        if most is not None and self._first is not None:
+            with contextlib.suppress(OSError):  # it has ended already
+                self._crowd = Crowd(self._first_pid, most)
+
     def watch(
         self, log: LogWriter, timeout: float | None, interrupt: threading.Event | None, began: float
     ) -> str | None:
@@ -189,6 +198,8 @@ class _Running:
                 return "interrupted"
             if timeout is not None and time.monotonic() - began > timeout:
                 return f"timed out after {timeout:g} s"
+            if self._crowd is not None and self._crowd.is_too_big():
+                return f"more than {self._crowd.most} processes and threads"
             ready = {descriptor for descriptor, _ in poller.poll(TICK * 1000)}
             if self._output in ready:
                 data = os.read(self._output, _READ)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lithify.store.reading import Repository
 from tests.build.definitions import APPLETS
 from tests.inside import folder_of
 from tests.program import Program, write_files
@@ -184,6 +185,22 @@ def test_a_classic_system_is_built_as_morph_built_it(classic: Program) -> None:
     assert meta["sha1"] == git(classic.folder / "repos" / "x", "rev-parse", "HEAD")
     assert meta["contents"] == ["usr", "usr/lib", "usr/lib/libx.so.1"]
     assert (meta["source-name"], meta["kind"], meta["original_ref"]) == ("x", "chunk", "main")
+
+
+def test_what_was_built_with_the_hosts_tools_is_marked(classic: Program) -> None:
+    """Before it starts, with --verbose, and in what each commit says of itself."""
+    said = Program(folder=classic.folder, definitions=classic.definitions, settings=("--verbose",)).done(
+        "build", "classic"
+    )
+    assert "built with this machine's own tools: stage1" in said.stderr
+    repository = Repository(classic.cache / "ostree")
+    commits = [repository.commit(commit).metadata for commit in set(repository.refs("last").values())]
+    marked = {metadata["name"]: metadata["uses-host"] for metadata in commits if metadata["kind"] == "chunk"}
+    assert marked == {"stage1": True, "shell": False, "x": False}
+    for metadata in commits:
+        assert metadata["sandbox-weaknesses"] == []
+        assert "memory" in metadata["sandbox-limits"]
+        assert bool(metadata["build-inputs"]["inputs"].get("host")) == metadata.get("uses-host", False)
 
 
 def test_a_new_commit_of_the_same_tree_builds_no_chunk_again_but_changes_the_image(classic: Program) -> None:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,13 @@ NUMBERS = {
         "open_by_handle_at": 304,
         "pivot_root": 155,
         "bpf": 321,
+        "acct": 163,
+        "fanotify_init": 300,
+        "init_module": 175,
+        "iopl": 172,
+        "kexec_load": 246,
+        "process_vm_readv": 310,
+        "syslog": 103,
     },
     "aarch64": {
         "add_key": 217,
@@ -39,6 +47,12 @@ NUMBERS = {
         "open_by_handle_at": 265,
         "pivot_root": 41,
         "bpf": 280,
+        "acct": 89,
+        "fanotify_init": 262,
+        "init_module": 105,
+        "kexec_load": 104,
+        "process_vm_readv": 270,
+        "syslog": 116,
     },
 }.get(MACHINE, {})
 LAYER = "/etc/file"
@@ -475,6 +489,13 @@ def push_into_the_terminal(_: dict[str, object]) -> object:
 
 
 @probe
+def find_a_terminal(_: dict[str, object]) -> object:
+    """Where there is none, nothing can be pushed into it, whatever the kernel allows."""
+    found = [number for number in (0, 1, 2) if os.isatty(number)]
+    return [*found, *([path] if opened(path := "/dev/tty") else [])] or None
+
+
+@probe
 def find_an_inherited_descriptor(_: dict[str, object]) -> object:
     held = {}
     for name in os.listdir("/proc/self/fd"):
@@ -561,6 +582,147 @@ def become_more_by_a_setuid_file(_: dict[str, object]) -> object:
         os.execv("/x.inst/setuid", ["sh", "-c", "test $(id -u) != 0"])
 
     return in_child(run)
+
+
+# --- the cache, other builds, and what a machine has only once ------------------------------------------------------------
+
+
+@probe
+def find_the_store_and_other_builds(told: dict[str, object]) -> object:
+    """By their paths on the host, and by the root and the working folder of whatever process can be seen."""
+    places = ["", "/proc/self/root", "/proc/1/root", "/proc/1/cwd"]
+    wanted = [str(path) for path in told.get("cache", [])]  # type: ignore[attr-defined]
+    return [place + path for place in places for path in wanted if os.path.lexists(place + path)] or None
+
+
+@probe
+def climb_out_of_a_bound_folder(_: dict[str, object]) -> object:
+    """Above the folders that are bound in there is the sandbox's root, not where they stand on the host."""
+    found = []
+    for path in filter(os.path.isdir, ("/x.inst", "/x.build", ".")):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        for _ in range(30):
+            above = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = above
+        found += [name for name in os.listdir(descriptor) if name in ("home", "root", "var")]
+        os.close(descriptor)
+    return found or None
+
+
+@probe
+def find_shared_memory_of_the_host(_: dict[str, object]) -> object:
+    found = []
+    for name in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError), open(f"/proc/sysvipc/{name}") as lines:
+            found += lines.read().splitlines()[1:]
+    return found or None
+
+
+@probe
+def list_keys(_: dict[str, object]) -> object:
+    """A keyring that is seen is named by what is in it."""
+    with contextlib.suppress(OSError), open("/proc/keys") as lines:
+        return [line for line in lines if "lithify-test-key" in line] or None
+    return None
+
+
+@probe
+def read_a_processs_memory(told: dict[str, object]) -> object:
+    if os.path.exists(f"/proc/{told['process']}"):
+        return None  # a process of our own has that number
+    target = ctypes.create_string_buffer(8)
+    vector = (ctypes.c_size_t * 2)(ctypes.addressof(target), 8)
+    return syscall("process_vm_readv", told["process"], vector, 1, vector, 1, 0)
+
+
+@probe
+def end_a_process_of_the_host(told: dict[str, object]) -> object:
+    if os.path.exists(f"/proc/{told['process']}"):
+        return None
+    return attempt(lambda: os.kill(int(str(told["process"])), 0), "could be signalled")
+
+
+@probe
+def set_up_io_uring(_: dict[str, object]) -> object:
+    """Its operations pass every filter of system calls: it would open the sockets that are refused."""
+    return call(libc.syscall(425, 4, ctypes.create_string_buffer(120)))
+
+
+@probe
+def move_a_mount(_: dict[str, object]) -> object:
+    return call(libc.syscall(429, -100, b"/x.inst", -100, b"/etc", 0))
+
+
+@probe
+def change_a_mounts_flags(_: dict[str, object]) -> object:
+    return call(libc.syscall(442, -100, b"/", 0, (ctypes.c_uint64 * 4)(0, 1, 0, 0), 32))
+
+
+@probe
+def watch_a_file_system(_: dict[str, object]) -> object:
+    return syscall("fanotify_init", 0x0000000C, 0)
+
+
+@probe
+def load_a_module(_: dict[str, object]) -> object:
+    return syscall("init_module", b"", 0, b"")
+
+
+@probe
+def load_another_kernel(_: dict[str, object]) -> object:
+    return syscall("kexec_load", 0, 0, None, 0)
+
+
+@probe
+def reach_the_ports(_: dict[str, object]) -> object:
+    return syscall("iopl", 3)
+
+
+@probe
+def account_for_processes(_: dict[str, object]) -> object:
+    return syscall("acct", b"/x.inst/account")
+
+
+@probe
+def clear_the_kernels_log(_: dict[str, object]) -> object:
+    return syscall("syslog", 5, None, 0)
+
+
+@probe
+def become_a_real_time_process(_: dict[str, object]) -> object:
+    return in_child(
+        lambda: attempt(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)), "real time")
+    )
+
+
+@probe
+def raise_a_limit(_: dict[str, object]) -> object:
+    """A hard limit that was set stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard + 1))
+    except ValueError:  # as Python has it, in place of EPERM
+        return None
+    return "raised"
+
+
+@probe
+def weigh_less_where_memory_is_short(_: dict[str, object]) -> object:
+    """What is offered to the kernel first stays so: only the machine's root may take it back, and only with a capability."""
+
+    def lower() -> None:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("-1000")
+
+    return attempt(lower, "protected")
+
+
+@probe
+def find_control_groups(_: dict[str, object]) -> object:
+    """A group that could be seen could be left."""
+    with open("/proc/self/mounts") as lines:
+        return [line for line in lines if " cgroup" in line] or None
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from tests.inside import run_inside
 from tests.staging import probes
 from tests.staging.areas import METHODS, area, need_method
 from tests.staging.stacks import need_static_shell
+from tests.staging.test_terminal import on_a_terminal
 
 SECRET = "/var/tmp/lithify-test-secret"
 PYTHON = os.path.realpath(sys.executable)
@@ -57,6 +58,13 @@ def try_all(folder: str, method: str) -> dict[str, Any]:
             "secret": path,
             "environment": ["PATH"],
             "process": os.getpid(),
+            "cache": [
+                folder,
+                str(layer),
+                f"{folder}/cache/ostree",
+                f"{folder}/cache/staging",
+                f"{folder}/inst",
+            ],
         }
         with area(folder, method, layers=[layer], binds=binds) as opened:
             line = f"exec {PYTHON} -I /probes/probes.py '{json.dumps(told)}'"
@@ -81,7 +89,26 @@ def test_every_probe_is_refused(folder: Path, who: str | None, method: str) -> N
     need_static_shell()
     need_method(method)
     result = run_inside(try_all, str(folder), method, user=who, open_fuse=True)
-    assert len(result) >= 60
+    assert len(result) >= 80
+    assert {name: got for name, got in result.items() if got is not None} == {}
+
+
+def try_all_on_a_terminal(folder: str) -> dict[str, Any]:
+    """Run every probe while whoever builds sits at a terminal that is the session's own."""
+
+    def build() -> int:
+        (Path(folder) / "result").write_text(json.dumps(try_all(folder, "auto")))
+        return 0
+
+    status, shown = on_a_terminal(lambda ours: b"", build)
+    assert status == 0, shown
+    result: dict[str, Any] = json.loads((Path(folder) / "result").read_text())
+    return {**result, "shown": shown or None}
+
+
+def test_a_terminal_is_out_of_reach(folder: Path, who: str | None) -> None:
+    need_static_shell()
+    result = run_inside(try_all_on_a_terminal, str(folder), user=who)
     assert {name: got for name, got in result.items() if got is not None} == {}
 
 
@@ -113,6 +140,7 @@ def test_the_probes_find_what_they_look_for_outside(tmp_path: Path) -> None:
             "secret": str(path),
             "environment": [],
             "process": os.getpid(),
+            "cache": [str(path)],
         }
         harmless = (
             probes.connect_to_a_server_of_the_host,
@@ -121,6 +149,8 @@ def test_the_probes_find_what_they_look_for_outside(tmp_path: Path) -> None:
             probes.find_folders_of_the_host,
             probes.find_the_hosts_file,
             probes.find_a_foreign_variable,
+            probes.find_the_store_and_other_builds,
+            probes.climb_out_of_a_bound_folder,
         )
         assert [function.__name__ for function in harmless if function(told) is None] == []
 
