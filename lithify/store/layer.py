@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,20 @@ class KnownLayers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._looking: dict[ContentDigest, threading.Lock] = {}
         self._layers: dict[ContentDigest, Layer] = {}
         self._dirs: set[str] = set()
         self._others: set[str] = set()
         self._meetings: set[str] = set()
         self._stacks: dict[tuple[int | ContentDigest, ...], tuple[Layer, ...]] = {}
+
+    @contextmanager
+    def looking_at(self, digest: ContentDigest) -> Iterator[None]:
+        """Let one thread at a time look for a layer, or make it: the others find what it found."""
+        with self._lock:
+            own = self._looking.setdefault(digest, threading.Lock())
+        with own:
+            yield
 
     def get(self, digest: ContentDigest) -> Layer | None:
         """Return a layer that was found whole."""

@@ -6,12 +6,10 @@ looks otherwise is renamed away (it may be mounted elsewhere), and made again fr
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
-from operator import attrgetter
+from contextlib import suppress
 from pathlib import Path
 
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
@@ -23,21 +21,12 @@ from lithify.store.entries import FileLoader
 from lithify.store.gvariant import Tree
 from lithify.store.layer import Layer
 from lithify.store.manifest import Manifest
+from lithify.store.survey import Known, Survey, known_of, still_looks, survey_folder
 from lithify.store.writing import Store
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 DAMAGED_PREFIX = ".damaged-"
 """How the names of layers begin that were renamed away; garbage collection removes them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """How a folder looks: what is in it, and a digest over what ``lstat`` says of each entry."""
-
-    fingerprint: str
-    dirs: frozenset[str]
-    symlinks: dict[str, str]
-    files: frozenset[str]
 
 
 def ensure_layer(
@@ -59,29 +48,30 @@ def keep_layer(
     manifest: Manifest,
 ) -> Layer:
     """Do what :func:`ensure_layer` does, for a tree whose folders need not be in the store."""
-    known = store.layers.get(digest)
-    if known is not None:
-        return known
-    store.lease_layers()
-    place = cache.layers / digest
-    try:
-        survey = _survey_if_whole(place)
-        if survey is None:
-            changed = _rename_away(cache, store, place)
-            survey = _made(cache, loader, place, tree, manifest, check=changed)
-    except OSError as error:
-        raise host_error_of(error, place) from error
-    layer = Layer(
-        digest=digest,
-        tree=tree,
-        manifest=manifest,
-        path=place / "tree",
-        dirs=survey.dirs,
-        symlinks=survey.symlinks,
-        files=survey.files,
-    )
-    store.layers.add(layer)
-    return layer
+    with store.layers.looking_at(digest):
+        known = store.layers.get(digest)
+        if known is not None:
+            return known
+        store.lease_layers()
+        place = cache.layers / digest
+        try:
+            survey = _survey_if_whole(place)
+            if survey is None:
+                changed = _rename_away(cache, store, place)
+                survey = _made(cache, loader, place, tree, manifest, check=changed)
+        except OSError as error:
+            raise host_error_of(error, place) from error
+        layer = Layer(
+            digest=digest,
+            tree=tree,
+            manifest=manifest,
+            path=place / "tree",
+            dirs=survey.dirs,
+            symlinks=survey.symlinks,
+            files=survey.files,
+        )
+        store.layers.add(layer)
+        return layer
 
 
 def _made(
@@ -95,8 +85,7 @@ def _made(
         check_out(loader, tree, manifest, aside / "tree", share=True, devices=False, check=check)
         crash_point("layer.checked-out")
         surveys.append(survey_folder(aside / "tree"))
-        index = {"version": INDEX_VERSION, "fingerprint": surveys[0].fingerprint}
-        (aside / "index").write_text(json.dumps(index), encoding="utf-8")
+        _write_index(aside, known_of(str(aside / "tree"), surveys[0]))
 
     # not synced: what a power loss leaves does not look as it should, and is made again
     publish(place, make, locks=cache.locks, sync=False)
@@ -104,15 +93,34 @@ def _made(
 
 
 def _survey_if_whole(place: Path) -> Survey | None:
-    """Return how a layer looks, or None where it is missing or looks otherwise than when it was made."""
+    """Return how a layer looks, or None where it is missing or looks otherwise than when it was made.
+
+    Everything is looked at only where the short look cannot tell: right after it was made, and in a cache that was copied.
+    """
+    top = str(place / "tree")
     try:
         index = json.loads((place / "index").read_text(encoding="utf-8"))
-        survey = survey_folder(place / "tree")
+        if not isinstance(index, dict) or index.get("version") != INDEX_VERSION:
+            return None
+        known = Known.from_json(index)
+        if still_looks(top, known):
+            return known.survey
+        renewed = known_of(top, known.survey)  # first: what changes after that, the next command sees
+        if survey_folder(top).fingerprint != known.survey.fingerprint:
+            return None
     except (OSError, ValueError):
         return None
-    if not isinstance(index, dict) or index.get("version") != INDEX_VERSION:
-        return None
-    return survey if index.get("fingerprint") == survey.fingerprint else None
+    with suppress(OSError):  # of a full disk: then the next command looks at everything again
+        _write_index(place, renewed)
+    return known.survey
+
+
+def _write_index(place: Path, known: Known) -> None:
+    """Keep how a layer looks, at one stroke: another command may read it."""
+    index = {"version": INDEX_VERSION, **known.to_json()}
+    aside = place / f".index-{secrets.token_hex(4)}"
+    aside.write_text(json.dumps(index), encoding="utf-8")
+    os.replace(aside, place / "index")
 
 
 def _rename_away(cache: CacheFolder, store: Store, place: Path) -> bool:
@@ -122,55 +130,17 @@ def _rename_away(cache: CacheFolder, store: Store, place: Path) -> bool:
     with hold_lock(cache.locks / "layer-repair"):
         if not os.path.lexists(place) or _survey_if_whole(place) is not None:
             return True  # another command has made it again meanwhile
+        ours = _is_of_this_version(place)
         os.rename(place, place.with_name(f"{DAMAGED_PREFIX}{place.name}-{secrets.token_hex(4)}"))
-    store.report(Warned(text=f"the kept checkout {place} was changed from outside; it is made again"))
+    if ours:
+        store.report(Warned(text=f"the kept checkout {place} was changed from outside; it is made again"))
     return True
 
 
-def survey_folder(folder: Path) -> Survey:
-    """Return how a folder looks: names, kinds, modes, owners, sizes, times and link targets of all that is in it."""
-    looks: list[str] = []
-    dirs: list[str] = []
-    symlinks: dict[str, str] = {}
-    files: list[str] = []
-    top = str(folder)
-    pending = [""]
-    looks.append(_look_of_folder("", os.lstat(top)))
-    while pending:
-        path = pending.pop()
-        prefix = f"{path}/" if path else ""
-        # on an open folder, so that the kernel need not walk the whole path for each entry
-        descriptor = os.open(f"{top}/{path}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            with os.scandir(descriptor) as listing:
-                entries = sorted(listing, key=attrgetter("name"))
-            for entry in entries:
-                here = prefix + entry.name
-                status = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    dirs.append(here)
-                    pending.append(here)
-                    looks.append(_look_of_folder(here, status))
-                    continue
-                target = ""
-                if entry.is_symlink():
-                    symlinks[here] = target = os.readlink(entry.name, dir_fd=descriptor)
-                else:
-                    files.append(here)
-                looks.append(
-                    f"{here}\0{status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns} "
-                    f"{status.st_size} {target}"
-                )
-        finally:
-            os.close(descriptor)
-    return Survey(
-        fingerprint=hashlib.sha256("\0".join(looks).encode(errors="surrogateescape")).hexdigest(),
-        dirs=frozenset(dirs),
-        symlinks=symlinks,
-        files=frozenset(files),
-    )
-
-
-def _look_of_folder(path: str, status: os.stat_result) -> str:
-    """Return what is compared of a folder: not its size, which is its file system's affair."""
-    return f"{path}\0{status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns}"
+def _is_of_this_version(place: Path) -> bool:
+    """Return whether an index is ours, or damaged; another version of lithify looked at other things."""
+    try:
+        index = json.loads((place / "index").read_text(encoding="utf-8"))
+        return int(index["version"]) == INDEX_VERSION
+    except (OSError, ValueError, KeyError, TypeError):
+        return True

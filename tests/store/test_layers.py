@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import threading
@@ -236,6 +238,71 @@ def test_a_changed_layer_is_made_again_with_a_warning(
     assert again.path.stat().st_ino != inode
     assert [type(event) for event in events] == [Warned]
     assert layer_of(fresh(cache), tree) == again
+
+
+def as_if_long_ago(place: Path) -> int:
+    """Have the index say that the layer was looked at long after it was made; return the index's inode.
+
+    The kernel's clock is let go on, so that what comes next has another change time.
+    """
+    index = json.loads((place / "index").read_text())
+    newest = max(index["changed"].values())
+    probe = place.parent / "probe"
+    probe.touch()
+    while probe.stat().st_ctime_ns <= newest:
+        probe.touch()
+    probe.unlink()
+    (place / "index").write_text(json.dumps({**index, "settled": True}))
+    return (place / "index").stat().st_ino
+
+
+@pytest.mark.parametrize("harm", [delete, add, replace, chmod_folder, relink])
+def test_a_short_look_notices_what_a_whole_one_does(
+    cache: CacheFolder, store: Store, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    tree = taken(store, tmp_path / "i", RICH)
+    layer = layer_of(store, tree)
+    settled = as_if_long_ago(layer.path.parent)
+    assert layer_of(fresh(cache), tree) == layer
+    assert (layer.path.parent / "index").stat().st_ino == settled  # it was enough
+    harm(layer.path)
+    events: list[Event] = []
+    again = layer_of(Store(cache, sync=False, min_free=1 << 20, report=events.append), tree)
+    assert read_folder(again.path) == {"": Dir(), **RICH}
+    assert [type(event) for event in events] == [Warned]
+
+
+@pytest.mark.parametrize("harm", [append, chmod])
+def test_a_short_look_notices_a_damaged_object(
+    cache: CacheFolder, store: Store, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    tree = taken(store, tmp_path / "i", RICH)
+    layer = layer_of(store, tree)
+    as_if_long_ago(layer.path.parent)
+    harm(layer.path)
+    with pytest.raises(DamagedObject, match=r"file .* is not what its checksum says"):
+        layer_of(fresh(cache), tree)
+
+
+def test_a_layer_right_after_it_was_made_is_looked_at_as_a_whole(
+    cache: CacheFolder, store: Store, tmp_path: Path
+) -> None:
+    """A change at the same tick of the kernel's clock would leave the change times as they are."""
+    index = layer_of(store, taken(store, tmp_path / "i", RICH)).path.parent / "index"
+    assert json.loads(index.read_text())["settled"] is False
+
+
+def test_the_layers_of_a_copied_cache_are_whole(cache: CacheFolder, store: Store, tmp_path: Path) -> None:
+    tree = taken(store, tmp_path / "i", RICH)
+    place = layer_of(store, tree).path.parent
+    as_if_long_ago(place)
+    copied = place.with_name("copied")
+    subprocess.run(["cp", "-a", place, copied], check=True)
+    shutil.rmtree(place)
+    copied.rename(place)
+    events: list[Event] = []
+    layer_of(Store(cache, sync=False, min_free=1 << 20, report=events.append), tree)
+    assert events == []
 
 
 @pytest.mark.parametrize("harm", [append, chmod])
