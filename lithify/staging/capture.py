@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lithify.errors import UnsafeContent
+from lithify.store.folders import DEEPEST
 from lithify.store.manifest import Device, Manifest, manifest_of
 
 KEPT_XATTRS = ("security.capability", "user.", "system.posix_acl_access", "system.posix_acl_default")
-"""Every other xattr is taken off: it is the host's, not the content's."""
+"""Every other xattr is taken off: it is the host's, not the content's. So is one without a value, which no commit holds."""
 _OVERLAY_XATTRS = ("user.overlay.", "trusted.overlay.", "user.fuseoverlayfs.")
 _OPAQUE = frozenset(f"{prefix}opaque" for prefix in _OVERLAY_XATTRS)
 _FUSE_MARKS = frozenset({b".wh..wh..opq", b".wh..opq"})
@@ -179,6 +180,11 @@ def _entries(walk: _Walk) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]
             info = os.lstat(path)
             within: list[bytes] = []
             if stat.S_ISDIR(info.st_mode):
+                if path.count(b"/") - walk.top.count(b"/") > DEEPEST:
+                    walk.refuse(
+                        path, f"is too deep: folders are nested more than {DEEPEST} deep"
+                    )
+                    continue
                 within = os.listdir(path)
                 waiting.append((path, within))
             yield path, info, within
@@ -199,7 +205,7 @@ def _look_at_xattrs(walk: _Walk, path: bytes, *, upper: bool) -> None:
             if name in _OPAQUE and os.getxattr(path, name, follow_symlinks=False) == b"y":
                 walk.opaque.append(path)
             walk.xattrs.append((path, name))
-        elif not name.startswith(KEPT_XATTRS):
+        elif not name.startswith(KEPT_XATTRS) or not os.getxattr(path, name, follow_symlinks=False):
             walk.xattrs.append((path, name))
 
 

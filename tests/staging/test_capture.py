@@ -17,6 +17,7 @@ from lithify.errors import UnsafeContent
 from lithify.staging import capture
 from lithify.staging.capture import capture_destdir, capture_upper, shown
 from lithify.staging.folders import plain_folder
+from lithify.store.folders import DEEPEST
 from tests.inside import run_inside
 from tests.staging.areas import tree_of
 
@@ -171,14 +172,26 @@ def _fuse_mark(top: Path) -> None:
     os.setxattr(top / "other", "user.fuseoverlayfs.opaque", b"y")
 
 
-def _deep(top: Path) -> None:
+def _nest(top: Path, name: str, levels: int) -> None:
     descriptor = os.open(top, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("deeper", dir_fd=descriptor)
-        below = os.open("deeper", os.O_RDONLY, dir_fd=descriptor)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=descriptor)
+        below = os.open(name, os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
         descriptor = below
     os.close(descriptor)
+
+
+def _deep(top: Path) -> None:
+    _nest(top, "deeper", 1500)
+
+
+def _just_too_deep(top: Path) -> None:
+    _nest(top, "d", DEEPEST + 1)
+
+
+def _long(top: Path) -> None:
+    _nest(top, "n" * 250, 20)
 
 
 def _terabyte(top: Path) -> None:
@@ -199,7 +212,9 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "/folder has the attribute user.overlay.opaque, which would act on a mount": _opaque_mark,
     "/other has the attribute user.overlay.overlay.whiteout, which would act on a mount": _escaped_mark,
     "/other has the attribute user.fuseoverlayfs.opaque, which would act on a mount": _fuse_mark,
-    "is too deep: its path and the names in it are over 3500 bytes": _deep,
+    "is too deep: its path and the names in it are over 3500 bytes": _long,
+    "deeper is too deep: folders are nested more than 256 deep": _deep,
+    "d is too deep: folders are nested more than 256 deep": _just_too_deep,
     "/ holds 1099511627777 bytes in all: more than 256 GiB": _terabyte,
     r"/00-\xe9 has a name that is not UTF-8; /01-\xe9": _everything,
 }
@@ -254,6 +269,23 @@ def test_attributes_of_the_host_are_taken_off(folder: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can set them")
     assert run_inside(foreign_attributes, str(folder), enter="enter_as_root") == ["user.kept"]
+
+
+def test_what_is_as_deep_as_may_be_is_captured(tmp_path: Path) -> None:
+    _nest(tmp_path, "d", DEEPEST)
+    assert capture_destdir(tmp_path).folders == DEEPEST
+
+
+def test_an_attribute_without_a_value_is_taken_off(folder: Path) -> None:
+    """OSTree's commits hold none, so it would be on a file that shares the object and on no copy of it."""
+    (folder / "file").write_text("x")
+    os.setxattr(folder / "file", "user.empty", b"")
+    os.setxattr(folder / "file", "user.full", b"1")
+    (folder / "within").mkdir()
+    os.setxattr(folder / "within", "user.empty", b"")
+    capture_destdir(folder)
+    assert os.listxattr(folder / "file") == ["user.full"]
+    assert os.listxattr(folder / "within") == []
 
 
 def hypothesis_names() -> st.SearchStrategy[bytes]:
