@@ -69,7 +69,7 @@ class Product(Definition):
     """The whole name in ``products``, a suffix such as ``-libs`` in ``DEFAULTS``."""
     include: List[Pattern]
     """Regular expressions, matched from the beginning (``re.match``): for chunks, of paths without leading slash; for
-    strata, of names of chunk artifacts."""
+    strata, of names of chunk artifacts. One that has many ways to match (``(a+)+``) may not also refer back or look around."""
 
 
 class Device(Definition):

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationInfo
 
 from lithify.definitions.context import Reading
+from lithify.definitions.matching import why_unbounded
 from lithify.definitions.scalars import pattern_fault, wrong
 from lithify.definitions.text import quoted
 
@@ -22,6 +23,8 @@ def _pattern(text: str, info: ValidationInfo) -> str:
             raise wrong(f"is too long: all patterns of a file may have {MAX_CHARACTERS:,} characters")
     if fault := pattern_fault(text):
         raise wrong(f"{quoted(text)} is no regular expression: {fault}")
+    if why := why_unbounded(text):
+        raise wrong(f"{quoted(text)} cannot be matched in a time that is known: {why}")
     return text
 
 

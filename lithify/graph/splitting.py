@@ -7,10 +7,10 @@ makes an artifact of the same name is dropped. Every artifact is made, even an e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from lithify.definitions.matching import matcher
 from lithify.errors import LithifyError
 from lithify.graph.model import SplitRule, StratumArtifact
 
@@ -68,11 +68,8 @@ def assign(paths: Iterable[str], rules: Sequence[SplitRule]) -> dict[str, list[s
 
 @lru_cache(maxsize=1024)
 def _matcher(include: tuple[str, ...]) -> Callable[[str], object]:
-    """Return the test whether any of the patterns matches from the start; one expression where that means the same."""
-    if not any(re.search(r"\\[1-9]|\(\?", pattern) for pattern in include):
-        return re.compile("|".join(f"(?:{pattern})" for pattern in include) or r"(?!)").match
-    tests = [re.compile(pattern).match for pattern in include]
-    return lambda path: any(test(path) for test in tests)
+    """Return the test whether any of the patterns matches from the start."""
+    return matcher(include)
 
 
 def stratum_artifacts(

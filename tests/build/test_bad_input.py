@@ -264,3 +264,34 @@ def test_help_needs_no_definitions(tmp_path: Path) -> None:
     assert (said.status, said.stdout) == (2, "")
     assert said.stderr == "ERROR: unknown command bild\nhint: did you mean build?\n"
     assert PROJECT.is_dir()
+
+
+NEST = 'mkdir -p "$DESTDIR/d" && cd "$DESTDIR/d" && i=1; while [ $i -lt %d ]; do mkdir d; cd d; i=$((i+1)); done; touch f'
+
+
+def test_folders_may_be_nested_as_deep_as_the_store_holds_and_no_deeper(small: Program) -> None:
+    replace_app(small, NEST % 257)
+    said = refused(small)
+    assert "is too deep: folders are nested more than 256 deep" in said.stderr
+    assert "lithify shell app --failed" in said.stderr
+    replace_app(small, NEST % 256)
+    small.done("build", "small")
+    small.done("deploy", "small")
+
+
+def test_a_pattern_that_would_explode_is_matched_all_the_same(small: Program) -> None:
+    """Python alone would try 2^200 ways."""
+    replace_app(
+        small,
+        f'mkdir -p "$DESTDIR/{"a" * 200}!" && touch "$DESTDIR/x"',
+        "products:\n- {artifact: app-odd, include: ['(a+)+$']}\n",
+    )
+    small.done("build", "small")
+    assert "app-odd" in small.done("list-artifacts", "small").stdout
+
+
+def test_a_pattern_that_may_take_for_ever_is_refused_at_its_place(small: Program) -> None:
+    replace_app(small, "true", "products:\n- {artifact: app-odd, include: ['(a+)+\\1$']}\n")
+    said = refused(small)
+    assert "chunks/app.morph:7:" in said.stderr
+    assert "cannot be matched in a time that is known" in said.stderr
