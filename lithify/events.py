@@ -122,6 +122,16 @@ class DeploymentFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckProgress(Event):
+    """So many of the things of one kind in the cache have been checked; the last one says all."""
+
+    what: str
+    """``objects``, ``layers``, ``archives`` and so on."""
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Event):
     """Something waits for another process; ``holder`` says which, where known."""
 

@@ -1,15 +1,21 @@
 """Facts that can never change, asked once: commit → tree, archive → digest, package → tree.
 
 One SQLite file in the cache. A fact is a text under a kind and a key; it may always be forgotten and asked again, so a
-damaged file is thrown away and begun anew.
+damaged file is thrown away and begun anew. SQLite does not notice each flipped bit, and facts take part in keys: so each has
+a checksum before it, and one that does not fit counts as never asked.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
+
+_SEAL = 16
+"""Hex digits."""
 
 
 class Facts:
@@ -34,7 +40,7 @@ class Facts:
             except sqlite3.DatabaseError:
                 self._begin_anew()
                 return None
-        return None if row is None else str(row[0])
+        return None if row is None else _unsealed(kind, key, str(row[0]))
 
     def put(self, kind: str, key: str, value: str) -> None:
         """Keep a fact; the first one kept stands, since it cannot change."""
@@ -43,7 +49,8 @@ class Facts:
                 try:
                     with self._open() as connection:
                         connection.execute(
-                            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, key, value)
+                            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+                            (kind, key, _sealed(kind, key, value)),
                         )
                     return
                 except sqlite3.OperationalError:
@@ -78,5 +85,36 @@ class Facts:
         if self._connection is not None:
             with closing(self._connection):
                 self._connection = None
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        forget_facts(self._path)
+
+
+def _sealed(kind: str, key: str, value: str) -> str:
+    """Return a fact as it is kept: a checksum over all of it, and the value."""
+    whole = "\0".join((kind, key, value)).encode(errors="surrogatepass")
+    return hashlib.sha256(whole).hexdigest()[:_SEAL] + value
+
+
+def _unsealed(kind: str, key: str, kept: str) -> str | None:
+    """Return the value of a fact as it is kept, or None where it is not what was put there."""
+    value = kept[_SEAL:]
+    return value if kept == _sealed(kind, key, value) else None
+
+
+def facts_fault(path: Path) -> str:
+    """Return what is broken in a file of facts; empty where nothing is, or where there is no file."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=30, uri=True)) as connection:
+            found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+            kept = connection.execute("SELECT kind, key, value FROM facts")
+            wrong = sum(_unsealed(*map(str, row)) is None for row in kept)
+    except sqlite3.Error as error:
+        return f"cannot be read: {error}" if path.exists() else ""
+    if found != "ok":
+        return f"SQLite finds: {' '.join(found.split())}"
+    return f"holds facts that are not what was put there ({wrong})" if wrong else ""
+
+
+def forget_facts(path: Path) -> None:
+    """Remove a file of facts, with what SQLite keeps beside it; each fact is asked again."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

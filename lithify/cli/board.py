@@ -38,6 +38,8 @@ class Board:
     failed: int = 0
     running: dict[str, Running] = field(default_factory=dict)
     fetching: dict[str, Fetching] = field(default_factory=dict)
+    checking: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """What of the cache is being checked: how many, of how many."""
 
     def note(self, event: events.Event, now: float) -> None:
         """Take an event in."""
@@ -65,6 +67,10 @@ class Board:
                 self.fetching[event.source] = Fetching(event.done, event.size)
             case events.FetchFinished():
                 self.fetching.pop(event.source, None)
+            case events.CheckProgress():
+                self.checking[event.what] = (event.done, event.total)
+                if event.done >= event.total:
+                    del self.checking[event.what]
             case _:
                 pass
 

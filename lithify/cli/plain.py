@@ -54,8 +54,13 @@ class PlainReader:
                 f"{name}: {running.step or 'preparing'} ({clock(now - running.since)})"
                 for name, running in self._board.running.items()
             ]
+            running += [
+                f"{what}: {100 * done // max(total, 1)} % of {total} checked"
+                for what, (done, total) in self._board.checking.items()
+            ]
             if running:
-                self._write("; ".join(["still running: " + ", ".join(running), self._board.counts]))
+                parts = ["still running: " + ", ".join(running), self._board.counts]
+                self._write("; ".join(part for part in parts if part))
 
     def print_above(self, text: str) -> None:
         """Write a message as it is."""

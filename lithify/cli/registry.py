@@ -146,6 +146,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     ),
     CommandEntry(name="gc", module="gc", panel=PANELS[3], summary="remove from the cache what nothing keeps"),
     CommandEntry(
+        name="fsck", module="fsck", panel=PANELS[3], summary="check all that is cached, and mend it"
+    ),
+    CommandEntry(
         name="doctor",
         module="doctor",
         panel=PANELS[3],

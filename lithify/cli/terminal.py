@@ -138,7 +138,7 @@ def block_of(board: Board, elapsed: float, now: float, width: int, height: int) 
 
     None is wider than the screen less one column, and the whole no higher than half of it; what does not fit is counted.
     """
-    rows = [*_running_rows(board, now), *_fetching_rows(board)]
+    rows = [*_running_rows(board, now), *_fetching_rows(board), *_checking_rows(board)]
     if not rows and not board.total:
         return []
     room = max(1, height // 2 - 1)
@@ -170,6 +170,13 @@ def _fetching_rows(board: Board) -> list[_Row]:
         share = f"{100 * one.done // one.size:3} % of {size(one.size)}" if one.size else size(one.done)
         rows.append((printable(source.rstrip("/").rpartition("/")[2] or source), f"fetch {share}", ""))
     return rows
+
+
+def _checking_rows(board: Board) -> list[_Row]:
+    return [
+        (what, f"check {100 * done // max(total, 1):3} % of {total}", "")
+        for what, (done, total) in board.checking.items()
+    ]
 
 
 def _row(name: str, text: str, took: str, names: int, columns: int) -> str:

@@ -11,8 +11,8 @@ from lithify import events
 class Ticker:
     """Calls a function every so often, from a thread of its own.
 
-    The thread begins with the first event that says that a build is under way: before, the process may still have to enter
-    its user namespace, and the kernel refuses that to a process with threads.
+    The thread begins with the first event that says that a build or a check is under way: before, the process may still have
+    to enter its user namespace, and the kernel refuses that to a process with threads.
     """
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
@@ -23,7 +23,8 @@ class Ticker:
 
     def note(self, event: events.Event) -> None:
         """Begin, where the event says that the process has threads anyhow."""
-        if self._thread is None and isinstance(event, events.BuildPlanned | events.ComponentStarted):
+        begins = isinstance(event, events.BuildPlanned | events.ComponentStarted | events.CheckProgress)
+        if self._thread is None and begins:
             self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
             self._thread.start()
 

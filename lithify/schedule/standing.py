@@ -81,6 +81,14 @@ def _unsealed(content: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+def is_whole(content: bytes) -> bool:
+    """Return whether a kept answer is as it was written; one that is not counts as none."""
+    try:
+        return _unsealed(content) is not None
+    except ValueError:
+        return False
+
+
 def standing_answer(cache: CacheFolder, root: Path, cwd: Path, name: str, settings: Settings) -> str | None:
     """Return what building ``name`` would print, where it is known that nothing is to be done; else None. Reads only."""
     try:

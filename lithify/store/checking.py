@@ -1,4 +1,4 @@
-"""Whether a file object is what its name says: its checksum, computed from what lies on the disk."""
+"""Whether an object is what its name says: its checksum, computed from what lies on the disk."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import os
 import stat
 
-from lithify.store.damage import DamagedObject
+from lithify.store.damage import DamagedObject, ObjectKind
 from lithify.store.entries import read_xattrs
-from lithify.store.gvariant import encode_file_header
+from lithify.store.gvariant import checksum_of, encode_file_header
 
 
 def file_checksum(place: str) -> str:
@@ -39,5 +39,20 @@ def check_file(place: str, checksum: str) -> None:
         raise DamagedObject("file", checksum, "is missing") from error
     except OSError as error:
         raise DamagedObject("file", checksum, f"cannot be read: {error.strerror}") from error
+    except UnicodeError:
+        found = ""  # a link's target that is no text, which none that was stored is
     if found != checksum:
         raise DamagedObject("file", checksum, "is not what its checksum says")
+
+
+def check_metadata(place: str, kind: ObjectKind, checksum: str) -> None:
+    """Do what :func:`check_file` does, for a commit, dirtree or dirmeta."""
+    try:
+        with open(place, "rb", buffering=0) as content:
+            data = content.readall()
+    except FileNotFoundError as error:
+        raise DamagedObject(kind, checksum, "is missing") from error
+    except OSError as error:
+        raise DamagedObject(kind, checksum, f"cannot be read: {error.strerror}") from error
+    if checksum_of(data or b"") != checksum:
+        raise DamagedObject(kind, checksum, "is not what its checksum says")

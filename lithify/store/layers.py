@@ -92,6 +92,18 @@ def _made(
     return surveys[0] if surveys else survey_folder(place / "tree")
 
 
+def is_as_made(place: Path) -> bool:
+    """Return whether the layer at ``place`` looks as it did when it was made; its files' contents are not read."""
+    return _survey_if_whole(place) is not None
+
+
+def put_aside(cache: CacheFolder, name: str) -> None:
+    """Rename a layer away: whoever has it mounted keeps it, and its next use makes it again."""
+    place = cache.layers / name
+    with suppress(FileNotFoundError):
+        os.rename(place, place.with_name(f"{DAMAGED_PREFIX}{name}-{secrets.token_hex(4)}"))
+
+
 def _survey_if_whole(place: Path) -> Survey | None:
     """Return how a layer looks, or None where it is missing or looks otherwise than when it was made.
 

@@ -9,6 +9,9 @@ from lithify.store.damage import DamagedObject, ObjectKind
 from lithify.store.gvariant import Tree
 from lithify.store.reading import Commit, Repository
 
+Object = tuple[ObjectKind, str]
+"""The kind of an object, and its checksum."""
+
 
 @dataclass(slots=True)
 class Reached:
@@ -57,20 +60,44 @@ def _enter(repository: Repository, tree: Tree, found: Reached) -> None:
         pending.extend(Tree(dirtree, dirmeta) for _, dirtree, dirmeta in folder.dirs)
 
 
-def holders(repository: Repository, objects: Collection[tuple[ObjectKind, str]]) -> list[str]:
+def holders(repository: Repository, objects: Collection[Object]) -> list[str]:
     """Return the commits, named by a ref or not, that hold any of ``objects`` or are one of them; sorted."""
     found = {name for kind, name in objects if kind == "commit"}
-    for checksum in all_commits(repository):
-        reached = reach(repository, [checksum])
-        kinds = {
-            "commit": reached.commits,
-            "dirtree": reached.dirtrees,
-            "dirmeta": reached.dirmetas,
-            "file": reached.files,
-        }
-        if any(name in kinds[kind] for kind, name in objects):
-            found.add(checksum)
-    return sorted(found)
+    return sorted(found | {name for name in all_commits(repository) if places(repository, name, objects)})
+
+
+def places(repository: Repository, commit: str, objects: Collection[Object]) -> dict[Object, str]:
+    """Return where in a commit's tree each of ``objects`` stands: the first path of each that is in it, "" for the root.
+
+    What cannot be read is not entered.
+    """
+    try:
+        root = repository.commit(commit).tree
+    except DamagedObject:
+        return {("commit", commit): ""} if ("commit", commit) in objects else {}
+    found: dict[Object, str] = {("commit", commit): ""} if ("commit", commit) in objects else {}
+    pending = [("", root)]
+    entered: set[Tree] = set()
+    while pending:
+        path, tree = pending.pop()
+        if tree in entered:
+            continue
+        entered.add(tree)
+        for one in (("dirtree", tree.dirtree), ("dirmeta", tree.dirmeta)):
+            if one in objects:
+                found.setdefault(one, path)
+        try:
+            folder = repository.dirtree(tree.dirtree)
+        except DamagedObject:
+            continue
+        below = f"{path}/" if path else ""
+        for name, checksum in folder.files:
+            if ("file", checksum) in objects:
+                found.setdefault(("file", checksum), below + name)
+        pending += [
+            (below + name, Tree(dirtree, dirmeta)) for name, dirtree, dirmeta in reversed(folder.dirs)
+        ]
+    return found
 
 
 def all_commits(repository: Repository) -> Iterator[str]:

@@ -34,6 +34,7 @@ STORY: tuple[ev.Event, ...] = (
         name="odd", kind="chunk", key=KEY, step="build", reason="exit_code=2", log="/x/odd.log"
     ),
     ev.Warned(text="something is odd"),
+    ev.CheckProgress(what="objects", done=1, total=2),
     ev.ComponentFinished(name="demo", kind="system", key=KEY, outcome="built", seconds=1.0),
     ev.DeploymentStarted(name="tar", type="tar", location="/x/demo.tar"),
     ev.DeploymentFinished(name="tar", type="tar", location="/x/demo.tar", outcome="made", seconds=0.5),
@@ -86,6 +87,18 @@ def test_a_heartbeat_says_what_runs() -> None:
     reader.close()
     last = stream.getvalue().splitlines()[-1]
     assert last == "[01:01] still running: busybox: build (01:01); 1 of 2 chunks done, 1 cached, 1 running"
+
+
+def test_a_heartbeat_says_how_far_a_check_is() -> None:
+    stream, now = io.StringIO(), [0.0]
+    reader = PlainReader(stream, now=lambda: now[0])
+    reader(ev.CheckProgress(what="objects", done=30, total=40))
+    now[0] = 61.0
+    reader.beat()
+    reader(ev.CheckProgress(what="objects", done=40, total=40))
+    reader.beat()
+    reader.close()
+    assert stream.getvalue() == "[01:01] still running: objects: 75 % of 40 checked\n"
 
 
 def recorded(*found: ev.Event) -> list[dict[str, Any]]:

@@ -1,0 +1,160 @@
+"""``lithify fsck``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lithify.cache import CacheFolder
+from lithify.cli.invocation import Invocation
+from lithify.cli.reporting import reading_events
+from lithify.definitions.root import find_root
+from lithify.errors import HostError, LithifyError
+from lithify.events import Report
+from lithify.schedule.inspection import BY_HAND, Damage, Inspection, inspect
+from lithify.schedule.mending import mend
+from lithify.sources.lock import LOCK_NAME
+from lithify.staging.namespace import enter
+
+
+def command(
+    ctx: typer.Context,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="throw away what is damaged, so that it is made again")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print what was found as JSON")] = False,
+) -> None:
+    """Check the cache: every object, ref, layer, mirror, archive, package, log and fact against what it should be.
+
+    Names what is damaged, the builds that it belongs to, and what mends it. The lock file of the definitions around is read
+    too. Other commands may work meanwhile. 0 where all is sound, or was mended; else 1.
+
+    \b
+    Examples:
+      lithify fsck
+      lithify fsck --repair
+      lithify fsck --json
+    """
+    invocation: Invocation = ctx.obj
+    cache = _cache(invocation)
+    if not cache.root.is_dir():
+        _show(Inspection(counts={}, damages=()), (), as_json=as_json)
+        return
+    with reading_events(invocation) as report:
+        enter()
+        lock_file = _lock_file(invocation)
+        found = inspect(cache, report, lock_file=lock_file)
+        left = found.damages
+        if repair and left:
+            left = _mended(invocation, cache, found, report, lock_file)
+    _show(found, left if repair else None, as_json=as_json)
+    if left:
+        raise _error(left, repaired=repair)
+
+
+def _mended(
+    invocation: Invocation, cache: CacheFolder, found: Inspection, report: Report, lock_file: Path | None
+) -> tuple[Damage, ...]:
+    """Mend what was found and return what is damaged still."""
+    if any(damage.what not in BY_HAND for damage in found.damages):
+        mend(invocation.settings, cache, found.damages, report)
+        return inspect(cache, report, lock_file=lock_file).damages
+    return found.damages
+
+
+def _cache(invocation: Invocation) -> CacheFolder:
+    """Return the cache; another user's would look damaged all over, since owners are part of what is checked."""
+    cache = CacheFolder(invocation.settings.cachedir.absolute())
+    try:
+        owner = cache.root.stat().st_uid
+    except OSError:
+        return cache
+    if owner != os.geteuid():
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"uid {owner}"
+        raise HostError(
+            f"the cache {cache.root} belongs to {name}",
+            hints=[f"run `lithify fsck` as {name}: owners look otherwise to anybody else"],
+        )
+    return cache
+
+
+def _lock_file(invocation: Invocation) -> Path | None:
+    try:
+        return find_root(invocation.cwd) / LOCK_NAME
+    except LithifyError:
+        return None
+
+
+def _show(found: Inspection, left: Sequence[Damage] | None, *, as_json: bool) -> None:
+    """Print what was found; ``left``: what was not mended, None where nothing was to be."""
+    still = {(damage.what, damage.name) for damage in left or ()}
+
+    def mended(damage: Damage) -> bool:
+        return left is not None and (damage.what, damage.name) not in still
+
+    if as_json:
+        record = {
+            "checked": dict(found.counts),
+            "damaged": [{**_record(damage), "mended": mended(damage)} for damage in found.damages],
+        }
+        sys.stdout.write(json.dumps(record, indent=2) + "\n")
+        return
+    lines: list[str] = []
+    for damage in found.damages:
+        lines += [*_lines(damage), "    mended" if mended(damage) else f"    {damage.mend}"]
+    counts = ", ".join(
+        f"{count} {what if count != 1 else _one(what)}" for what, count in found.counts.items() if count
+    )
+    number = len(found.damages)
+    result = "all sound" if not number else f"{number} damaged"
+    lines.append(f"{counts or 'nothing is cached'}: {result}")
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _one(what: str) -> str:
+    return {"repositories": "repository", "facts": "file of facts"}.get(what, what.removesuffix("s"))
+
+
+def _record(damage: Damage) -> dict[str, Any]:
+    return {
+        "what": damage.what,
+        "name": damage.name,
+        "reason": damage.reason,
+        "belongs-to": [
+            {"kind": owner.kind, "name": owner.name, "key": owner.key, "path": owner.path}
+            for owner in damage.owners
+        ],
+        "mend": damage.mend,
+    }
+
+
+def _lines(damage: Damage) -> list[str]:
+    what = "" if damage.what == "object" else f"{damage.what} "
+    lines = [f"{what}{damage.name} {damage.reason}"]
+    for owner in damage.owners:
+        name = " ".join(part for part in (owner.kind or "build", owner.name) if part)
+        lines.append(f"    of {name} [{owner.key[:8]}]{f': /{owner.path}' if owner.path else ''}")
+    return lines
+
+
+def _error(left: Sequence[Damage], *, repaired: bool) -> LithifyError:
+    number = len(left)
+    text = left[0].name if number == 1 else f"{number} things"
+    still = " still" if repaired else ""
+    by_hand = all(damage.what in BY_HAND for damage in left)
+    hints = (
+        []
+        if repaired or by_hand
+        else ["`lithify fsck --repair` throws away what is damaged, and the next build makes it anew"]
+    )
+    return LithifyError(f"{text} {'is' if number == 1 else 'are'}{still} damaged", hints=hints)
