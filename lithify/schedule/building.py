@@ -25,11 +25,14 @@ from lithify.schedule.session import Resolved, Session, plan_of
 from lithify.sources.git_program import checked_out_commit
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
+from lithify.staging.names import names_in_memory
 from lithify.staging.namespace import enter
 from lithify.staging.sandbox import Limits, confined, describe_limits
 from lithify.staging.weaknesses import weaknesses
 from lithify.store.writing import Store
 
+NAMES = "names"
+"""In the cache's ``staging/``, where each run mounts a small file system of its own."""
 Outcome = Literal["built", "unchanged"]
 """``unchanged``: something was done, and the system came out the same."""
 
@@ -55,7 +58,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     enter()
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
-    method = choose_method(cache, settings.staging_method)
+    method = choose_method(cache, settings.staging_method).with_names(names_in_memory(cache.staging / NAMES))
     session.report(Note(text=f"staging by {method.describe()}; {describe_limits()}"))
     weak = weaknesses(memory_limit=settings.memory_limit)
     for weakness in weak:

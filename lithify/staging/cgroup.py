@@ -38,9 +38,9 @@ class CommandGroup:
         self._path = path
         self._procs = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
 
-    def enter(self) -> None:
-        """Move the calling process in; for use between fork and exec."""
-        os.write(self._procs, b"0")
+    def take(self, process: int) -> None:
+        """Move a process in, or the calling one (0)."""
+        os.write(self._procs, str(process).encode())
 
     def peak_memory(self) -> int | None:
         """Return the most memory that the command had at once, in bytes; None before Linux 5.19."""

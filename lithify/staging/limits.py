@@ -41,7 +41,10 @@ DEFAULT_LIMITS = Limits()
 
 
 class Preparation:
-    """What a child does to itself before bubblewrap starts; made before the fork, so that it makes only system calls after."""
+    """The limits of one command, and how its first process gets them.
+
+    Called, it makes system calls alone: it may stand between a fork and an exec.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.group: CommandGroup | None = command_group(memory=limits.memory, processes=limits.processes)
@@ -61,17 +64,24 @@ class Preparation:
     def __call__(self) -> None:
         """Set the umask and the limits of this process, or move it into its group."""
         os.umask(UMASK)
-        _offer_to_the_kernel()
+        self.impose(0)
+
+    def impose(self, process: int) -> None:
+        """Set the limits of a process that waits for it (0: this one), or move it into its group; its children inherit them.
+
+        Raises :class:`OSError` where the kernel refuses.
+        """
+        _offer_to_the_kernel(process)
         for kind, values in self._rlimits:
-            resource.setrlimit(kind, values)
+            resource.prlimit(process, kind, values)
         if self.group is not None:
-            self.group.enter()
+            self.group.take(process)
 
 
-def _offer_to_the_kernel() -> None:
+def _offer_to_the_kernel(process: int) -> None:
     """Let a build be what goes when the machine has no memory left, rather than whoever works on it."""
     try:
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"/proc/{process or 'self'}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
         return
     try:

@@ -23,6 +23,7 @@ from lithify.staging.mounting import (
     mount_overlay_classic,
     unmount_target,
 )
+from lithify.staging.names import ShortNames
 
 CHOICES = ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy")
 """What the setting ``staging-method`` may be; tests also force ``overlay-trusted``."""
@@ -38,6 +39,15 @@ class Method:
     """More than so many layers of a stack it cannot mount."""
     mount: Callable[[Stack, Path, Path], Callable[[], None]]
     """Mounts a stack at a target, with a scratch folder; returns what ends it and leaves the upper folder to be captured."""
+    mount_named: Callable[[Stack, Path, Path, ShortNames], Callable[[], None]] | None = None
+    """The same with the short names of a run, where the method uses some."""
+
+    def with_names(self, names: ShortNames | None) -> Method:
+        """Return the method with the short names of a run, which need not be made again for each mount."""
+        named = self.mount_named
+        if names is None or named is None:
+            return self
+        return replace(self, mount=lambda stack, target, scratch: named(stack, target, scratch, names))
 
     def describe(self) -> str:
         """Return one line for reports and metadata."""
@@ -45,11 +55,13 @@ class Method:
 
 
 def _overlay(*, userxattr: bool, classic: bool) -> Method:
-    def attach(stack: Stack, target: Path, scratch: Path) -> Callable[[], None]:
-        if classic:
-            mount_overlay_classic(stack, target, scratch / "links", userxattr=userxattr)
-        else:
-            mount_overlay(stack, target, userxattr=userxattr)
+    attach = mount_overlay_classic if classic else mount_overlay
+
+    def mount(
+        stack: Stack, target: Path, scratch: Path, names: ShortNames | None = None
+    ) -> Callable[[], None]:
+        names = names or ShortNames(scratch / "links")
+        attach(stack, target, names, userxattr=userxattr)
         return lambda: unmount_target(target)
 
     where = "in a user namespace" if userxattr else "as root"
@@ -58,7 +70,8 @@ def _overlay(*, userxattr: bool, classic: bool) -> Method:
         name="overlay",
         detail=f"the kernel's, {where}, by {how}",
         most_layers=MOST_LOWERS,
-        mount=attach,
+        mount=mount,
+        mount_named=mount,
     )
 
 

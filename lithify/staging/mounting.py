@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.process import start, tool_environment
+from lithify.staging.names import ShortNames
 from lithify.staging.syscalls import (
     CLONE_FS,
     MOUNT_ATTR_NODEV,
@@ -49,50 +50,40 @@ class Stack:
     """An empty folder beside ``upper``."""
 
 
-def mount_overlay(stack: Stack, target: Path, *, userxattr: bool) -> None:
+def mount_overlay(stack: Stack, target: Path, names: ShortNames, *, userxattr: bool) -> None:
     """Mount a stack by ``fsopen`` and ``lowerdir+`` (Linux 6.5 and later), which know no limit on lengths.
 
     Raises :class:`OSError` where the kernel has none of it.
     """
-    folders = [*stack.lowers, *(folder for folder in (stack.upper, stack.work) if folder is not None)]
-    if any("\\" in str(folder) for folder in folders):
-        raise OSError(errno.EINVAL, "some kernels take a backslash in a path for an escape", str(target))
-    with FilesystemContext("overlay") as context:
-        for option in _options(stack, userxattr=userxattr):
-            name, _, value = option.partition("=")
-            context.set(name, value or None)
-        for lower in reversed(stack.lowers):
-            context.set("lowerdir+", str(lower))
-        if stack.upper is not None:
-            context.set("upperdir", str(stack.upper))
-            context.set("workdir", str(stack.work))
-        context.attach(str(target), MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if stack.upper is None else 0))
+    lowers = [names.of(lower) for lower in stack.lowers]
+
+    def attach() -> None:
+        with FilesystemContext("overlay") as context:
+            for option in _options(stack, userxattr=userxattr):
+                name, _, value = option.partition("=")
+                context.set(name, value or None)
+            for name in reversed(lowers):
+                context.set("lowerdir+", name)
+            if stack.upper is not None and stack.work is not None:
+                context.set("upperdir", names.of(stack.upper))
+                context.set("workdir", names.of(stack.work))
+            context.attach(str(target), MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if stack.upper is None else 0))
+
+    _in_folder(names.folder, attach)
 
 
-def mount_overlay_classic(stack: Stack, target: Path, links: Path, *, userxattr: bool) -> None:
-    """Mount a stack by ``mount(2)``: its options fit a page, so layers get short names in the folder ``links``.
-
-    Names are relative to that folder. The call is made in a thread with a working directory of its own, which is then
-    thrown away: the working directory of the process never changes.
-    """
-    links.mkdir(exist_ok=True)
-    names = []
-    for number, lower in enumerate(stack.lowers):
-        name = format(number, "x")
-        (links / name).unlink(missing_ok=True)
-        (links / name).symlink_to(lower)
-        names.append(name)
-    options = f"lowerdir={':'.join(reversed(names))}"
-    if stack.upper is not None:
-        for name, folder in (("u", stack.upper), ("w", stack.work)):
-            (links / name).unlink(missing_ok=True)
-            (links / name).symlink_to(str(folder))
-        options += ",upperdir=u,workdir=w"
+def mount_overlay_classic(stack: Stack, target: Path, names: ShortNames, *, userxattr: bool) -> None:
+    """Mount a stack by ``mount(2)``: its options must fit a page."""
+    options = f"lowerdir={':'.join(names.of(lower) for lower in reversed(stack.lowers))}"
+    if stack.upper is not None and stack.work is not None:
+        options += f",upperdir={names.of(stack.upper)},workdir={names.of(stack.work)}"
     options = ",".join([options, *_options(stack, userxattr=userxattr)])
     if len(options) >= PAGE:
-        raise OSError(errno.E2BIG, f"{len(names)} layers do not fit the options of mount(2)", str(target))
+        raise OSError(
+            errno.E2BIG, f"{len(stack.lowers)} layers do not fit the options of mount(2)", str(target)
+        )
     flags = MS_NODEV | (MS_RDONLY if stack.upper is None else 0)
-    _in_folder(links, lambda: mount("overlay", str(target), "overlay", flags, options))
+    _in_folder(names.folder, lambda: mount("overlay", str(target), "overlay", flags, options))
 
 
 def _options(stack: Stack, *, userxattr: bool) -> list[str]:
@@ -108,7 +99,7 @@ def _options(stack: Stack, *, userxattr: bool) -> list[str]:
 
 
 def _in_folder(folder: Path, action: Callable[[], None]) -> None:
-    """Call ``action`` in a thread whose working directory is ``folder``."""
+    """Call ``action`` in a thread whose working directory is ``folder``; that of the process never changes."""
     failure: list[BaseException] = []
 
     def work() -> None:

@@ -24,7 +24,7 @@ from io import FileIO
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
 from lithify.staging.crowd import Crowd
-from lithify.staging.limits import Limits, Preparation
+from lithify.staging.limits import UMASK, Limits, Preparation
 from lithify.staging.logs import LogWriter
 from lithify.staging.seccomp import open_filter
 
@@ -127,13 +127,13 @@ def _started(
             stderr=subprocess.STDOUT,
             pass_fds=passed,
             new_session=True,
-            before_exec=preparation,
+            umask=UMASK,
         )
         running = _Running(child, stack)
         try:
             tells.close()
             waits.close()
-            running.find_first_process(told.read())
+            running.find_first_process(told.read(), preparation)
             with contextlib.suppress(BrokenPipeError):
                 lets.write(b"1")
             yield running
@@ -169,8 +169,8 @@ class _Running:
         assert self._child.returncode is not None
         return self._child.returncode
 
-    def find_first_process(self, info: bytes) -> None:
-        """Take what ``--info-fd`` said: the process that all others of the pid namespace end with."""
+    def find_first_process(self, info: bytes, preparation: Preparation) -> None:
+        """Take what ``--info-fd`` said: the process that all others of the pid namespace end with; it gets the limits."""
         if not info.strip():
             return  # bubblewrap could not begin; its message is in the log
         self._first_pid = int(json.loads(info)["child-pid"])
@@ -179,6 +179,8 @@ class _Running:
         except ProcessLookupError:
             return
         self._stack.callback(os.close, self._first)
+        with contextlib.suppress(ProcessLookupError):
+            preparation.impose(self._first_pid)
 
     def count(self, most: int | None) -> None:
         """Have :meth:`watch` count the processes and threads, where the kernel does not; None: it does."""
