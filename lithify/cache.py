@@ -6,6 +6,7 @@ with a ref in place of the rename. Manual: ``docs/internals/locks-and-crashes.md
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -19,6 +20,9 @@ from pathlib import Path
 
 from lithify.crash import crash_point
 from lithify.errors import HostError, NoSpace, StoreError
+from lithify.holders import describe_holders
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def open_cache(root: Path) -> CacheFolder:
             cache.root.mkdir(parents=True, exist_ok=True)
             _take_possession(cache.root)
             _try_file_system(cache.root)
-            for folder in (cache.layers, cache.sources, cache.staging, cache.logs, cache.locks):
+        for folder in (cache.layers, cache.sources, cache.staging, cache.logs, cache.locks):
+            if not folder.is_dir():
                 folder.mkdir(exist_ok=True, mode=0o700)
                 _take_possession(folder)
     except OSError as error:
@@ -100,11 +105,14 @@ def _take_possession(folder: Path) -> None:
 
 def _try_file_system(root: Path) -> None:
     """Raise :class:`HostError` unless hard links, symlinks, modes and user xattrs work here."""
-    probe = root / f".probe-{os.getpid()}"
-    shutil.rmtree(probe, ignore_errors=True)
-    probe.mkdir()
+    probe = root / ".probe"
     missing = []
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # one at a time; what a killed one left goes
+        shutil.rmtree(probe, ignore_errors=True)
+        probe.mkdir()
+        crash_point("cache.probe")
         one = probe / "one"
         one.write_bytes(b"x")
         attempts: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -122,6 +130,7 @@ def _try_file_system(root: Path) -> None:
                 missing.append(what)
     finally:
         shutil.rmtree(probe, ignore_errors=True)
+        os.close(descriptor)
     if missing:
         raise HostError(
             f"the file system of the cache folder {root} has no {', no '.join(missing)}",
@@ -173,8 +182,8 @@ def hold_lock(
 ) -> Iterator[None]:
     """Hold the lock file ``path`` for the block; wait for it where another process holds it.
 
-    ``on_wait`` is called once, with what is known of the holder (``process 123``), before waiting begins. The lock is the
-    kernel's (``flock``), so a killed holder never blocks anybody.
+    ``on_wait`` is called once, with what is known of the holder (``process 123``, and whether somebody has stopped it), before
+    waiting begins. The lock is the kernel's (``flock``), so a killed holder never blocks anybody.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
@@ -213,6 +222,21 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def remove_unheld(path: Path) -> None:
+    """Remove a lock file unless somebody holds it; whoever waits for it meanwhile makes it anew."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return  # it went meanwhile, or it is no file of ours
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(descriptor)
+
+
 def _still_named(descriptor: int, path: Path) -> bool:
     try:
         there = os.stat(path)
@@ -222,7 +246,8 @@ def _still_named(descriptor: int, path: Path) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    return os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "another process"
+    written = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+    return describe_holders(descriptor, written=written or "another process")
 
 
 def publish(
@@ -251,7 +276,9 @@ def publish(
             crash_point("publish.make")
             make(aside)
             crash_point("publish.made")
-            if sync:
+            if sync and aside.is_dir():
+                sync_file_system(aside)  # a folder's own fsync says nothing of the files in it
+            elif sync:
                 sync_path(aside)
             crash_point("publish.rename")
             os.rename(aside, target)
@@ -270,10 +297,21 @@ def publish(
 
 
 def sync_path(path: Path) -> None:
-    """Write a file or a folder's entries to the disk; a folder's whole tree by one ``syncfs``."""
+    """Write a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Have the whole file system of a folder on the disk; raises :class:`OSError` where the disk fails."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
     finally:
         os.close(descriptor)
 

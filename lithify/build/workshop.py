@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lithify.cache import CacheFolder, hold_lock, is_held, remove_tree
+from lithify.build.benches import FAILED, LABEL, SCRATCH, clear_away, lock_of, name_of, sweep
+from lithify.cache import CacheFolder, hold_lock
 from lithify.crash import crash_point
 from lithify.events import Report
 from lithify.facts import Facts
@@ -19,12 +19,6 @@ from lithify.sources.kinds import SourceContext
 from lithify.staging.methods import Method
 from lithify.staging.sandbox import Limits
 from lithify.store.writing import Store
-
-FAILED = "failed"
-"""Marks a bench that stays for ``lithify shell --failed``."""
-SCRATCH = "scratch"
-"""Leads from a bench's folder in the cache to the one in the scratch folder."""
-_LABEL = re.compile(r".+-\d+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +67,11 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
     What an earlier failed build of the same name left for a shell is removed first: the new one takes its place.
     """
     own = name.replace("/", "_")[:80]
-    sweep(workshop.cache, lambda label, failed: failed and _name_of(label) == own)
+    sweep(workshop.cache, lambda label, failed: failed and name_of(label) == own)
     label = f"{own}-{os.getpid()}-{secrets.token_hex(4)}"
     staging = workshop.cache.staging / label
     scratch = workshop.tempdir / label
-    with hold_lock(_lock_of(workshop.cache, label)):
+    with hold_lock(lock_of(workshop.cache, label)):
         staging.mkdir(mode=0o700)
         crash_point("bench.staging")
         # before what it leads to is made, so that a kill leaves no folder that nothing leads to
@@ -89,25 +83,8 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
             yield Bench(staging=staging, scratch=scratch)
         finally:
             if not (staging / FAILED).exists():
-                _remove(workshop.cache, staging)
-        _lock_of(workshop.cache, label).unlink(missing_ok=True)
-
-
-def sweep(cache: CacheFolder, wanted: Callable[[str, bool], bool]) -> None:
-    """Remove the benches that no running build holds and ``wanted(label, failed)`` chooses.
-
-    Those of killed runs are found by their lock, which died with its holder. Raises nothing for one that another process
-    removes at the same time.
-    """
-    for staging in cache.staging.iterdir():
-        label = staging.name
-        if not _LABEL.fullmatch(label) or not wanted(label, (staging / FAILED).exists()):
-            continue
-        lock = _lock_of(cache, label)
-        if is_held(lock):
-            continue
-        _remove(cache, staging)
-        lock.unlink(missing_ok=True)
+                clear_away(staging)
+        lock_of(workshop.cache, label).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -117,34 +94,14 @@ def failed_bench(cache: CacheFolder, name: str) -> Iterator[Bench | None]:
     kept = [
         staging
         for staging in cache.staging.iterdir()
-        if _LABEL.fullmatch(staging.name) and _name_of(staging.name) == own and (staging / FAILED).exists()
+        if LABEL.fullmatch(staging.name) and name_of(staging.name) == own and (staging / FAILED).exists()
     ]
     if not kept:
         yield None
         return
     newest = max(kept, key=lambda staging: staging.stat().st_mtime)
-    with hold_lock(_lock_of(cache, newest.name)):
+    with hold_lock(lock_of(cache, newest.name)):
         yield Bench(staging=newest, scratch=Path(os.readlink(newest / SCRATCH)))
-
-
-def _remove(cache: CacheFolder, staging: Path) -> None:
-    """Remove a bench; its folder in the cache goes last, so that what a kill leaves is still found."""
-    scratch = staging / SCRATCH
-    if scratch.is_symlink():
-        target = Path(os.readlink(scratch))
-        if target.name == staging.name:
-            remove_tree(target)
-    crash_point("bench.remove")
-    remove_tree(staging)
-    crash_point("bench.removed")
-
-
-def _lock_of(cache: CacheFolder, label: str) -> Path:
-    return cache.locks / f"bench-{label}"
-
-
-def _name_of(label: str) -> str:
-    return label.rsplit("-", 2)[0]
 
 
 def plain_folder(path: Path) -> Path:

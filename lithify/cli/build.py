@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from lithify.build.benches import leftovers
 from lithify.cli.invocation import Invocation
 from lithify.cli.naming import named_system
 from lithify.cli.reporting import reading_events
@@ -63,6 +64,8 @@ def command(
             # half a second, much of it libostree
             building = importlib.import_module("lithify.schedule.building")
             building.build(session, request, keep_going=keep_going)
+        elif leftovers(session.cache):
+            importlib.import_module("lithify.schedule.building").tidy(session)
         if not components:
             keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns())
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))

@@ -44,6 +44,7 @@ def command(
     if owner not in ("", "me"):
         raise UsageError(f"--owner {owner}: it is `me`, or left out")
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        session.hold_cache()
         named = named_artifact(what)
         if named is None:
             resolved, built = find_built(session, named_system(ctx.obj, session, what).graph.system.file)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lithify.build.benches import leftovers
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
@@ -34,12 +35,13 @@ def command(
     """
     names, overrides = split_overrides(deployments or ())
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+        session.hold_cache()
         definitions = session.definitions
         file = definitions.cluster(definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))
         orders = [_order(session, wanted) for wanted in wanted_deployments(file, names, overrides)]
         for order in orders:
             check_order(order)
-        if all(is_unchanged(order) for order in orders):
+        if all(is_unchanged(order) for order in orders) and not leftovers(session.cache):
             outcomes = ["unchanged" for _ in orders]
         else:
             several = importlib.import_module("lithify.deploy.several")  # what builds, libostree with it

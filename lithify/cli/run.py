@@ -22,6 +22,7 @@ def opened(invocation: Invocation, report: Report, origin: Origin | None = None)
     try:
         yield session
     finally:
+        session.claim.close()
         session.facts.close()
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from lithify.build.benches import sweep
 from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_system
-from lithify.build.workshop import Workshop, sweep
+from lithify.build.workshop import Workshop
 from lithify.cache import CacheFolder, open_cache
+from lithify.errors import LithifyError, SeveralFailed
 from lithify.events import BuildPlanned, Note, Warned
 from lithify.graph.model import SystemGraph
 from lithify.schedule.classic import classic_identities
@@ -29,10 +31,14 @@ from lithify.staging.names import names_in_memory
 from lithify.staging.namespace import enter
 from lithify.staging.sandbox import Limits, confined, describe_limits
 from lithify.staging.weaknesses import weaknesses
+from lithify.store.damage import DamagedObject
+from lithify.store.healing import heal
 from lithify.store.writing import Store
 
 NAMES = "names"
 """In the cache's ``staging/``, where each run mounts a small file system of its own."""
+MOST_HEALINGS = 20
+"""How often a build begins again because it came upon damaged objects; each time it gets further."""
 Outcome = Literal["built", "unchanged"]
 """``unchanged``: something was done, and the system came out the same."""
 
@@ -54,6 +60,8 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     """
     settings = session.settings
     cache = open_cache(settings.cachedir)
+    session.hold_cache()
+    open_cache(settings.cachedir)  # once more: it may have been emptied while we waited
     tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
     enter()
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,7 +77,13 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     return Workshop(
         cache=cache,
         facts=session.facts,
-        store=Store(cache, sync=settings.fsync, min_free=reserve(cache), report=session.report),
+        store=Store(
+            cache,
+            sync=settings.fsync,
+            min_free=reserve(cache),
+            report=session.report,
+            lease=session.claim,
+        ),
         method=method,
         sources=replace(session.sources(), cache=cache, confined=confined),
         tempdir=tempdir,
@@ -93,17 +107,45 @@ def _owner(cache: CacheFolder) -> int:
 
 
 def build(session: Session, request: Request, *, keep_going: bool) -> BuildResult:
-    """Make what was asked for available, and return what there is now."""
+    """Make what was asked for available, and return what there is now.
+
+    Damaged objects that come up are dropped from the store, with a warning, and what held them is made anew.
+    """
     policy = Policy(jobs=session.settings.jobs, keep_going=keep_going)
-    resolved = request.resolved
-    graph = resolved.graph
+    graph = request.resolved.graph
+    undertaking = undertaking_of(session, request.resolved)
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
-    undertaking = undertaking_of(session, resolved)
     try:
+        for _ in range(MOST_HEALINGS):
+            try:
+                return _build(session, request, undertaking, before, policy)
+            except LithifyError as error:
+                if not _healed(session, undertaking.workshop.store, error):
+                    raise
         return _build(session, request, undertaking, before, policy)
     finally:
         undertaking.workshop.store.settle()
+
+
+def _healed(session: Session, store: Store, error: LithifyError) -> bool:
+    """Drop the damaged objects that an error tells of; return whether there is nothing else to it."""
+    errors = error.failures if isinstance(error, SeveralFailed) else [error]
+    damaged = [one for one in errors if isinstance(one, DamagedObject)]
+    if damaged:
+        healed = heal(store, damaged)
+        session.repository.forget()
+        what = "; ".join(one.message for one in damaged)
+        session.report(
+            Warned(text=f"{what}: dropped, with the {len(healed.commits)} commits that held it; made anew")
+        )
+    return len(damaged) == len(errors)
+
+
+def tidy(session: Session) -> None:
+    """Remove what killed commands left; enters the user namespace, so no thread may have been started before."""
+    enter()
+    sweep(session.cache, lambda label, failed: not failed)
 
 
 def _build(
@@ -113,8 +155,9 @@ def _build(
     if request.components is not None:
         chunks = _run(session, undertaking, request.components, policy)
         return BuildResult(system=None, chunks=chunks, outcome="built")
-    if request.stored is not None:
-        renewed = renew_facts(undertaking, request.stored)
+    stored = None if request.stored is None else find_system(undertaking)
+    if stored is not None:  # it may have been collected before we had our claim on the cache
+        renewed = renew_facts(undertaking, stored)
         return BuildResult(system=renewed, chunks={}, outcome="unchanged")
     chunks = _run(session, undertaking, tuple(selected_chunks(graph)), policy)
     built = realise_system(undertaking, chunks)

@@ -11,18 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lithify.build.workshop import sweep
-from lithify.cache import CacheFolder, is_held, open_cache, remove_tree
+from lithify.build.benches import sweep
+from lithify.cache import CacheFolder, is_held, open_cache, remove_tree, remove_unheld
 from lithify.config import Settings
+from lithify.crash import crash_point
 from lithify.errors import LithifyError
 from lithify.events import Report
 from lithify.graph.keys import Unresolved
+from lithify.lease import Lease
 from lithify.schedule.building import reserve
 from lithify.schedule.session import Resolved
 from lithify.staging.namespace import enter
 from lithify.store.garbage import Collected, collect
 from lithify.store.reading import Repository
-from lithify.store.writing import Store
+from lithify.store.writing import STORE_LOCKS, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,49 +95,69 @@ def stored_builds(
     return tuple(sorted(found, key=lambda build: (build.made_at, build.name)))
 
 
-def is_busy(cache: CacheFolder) -> bool:
-    """Return whether another command builds, deploys or checks out on this cache."""
-    return any(is_held(lock) for lock in (*cache.locks.glob("bench-*"), cache.locks / "layers"))
-
-
 def remove_unkept(settings: Settings, builds: Sequence[StoredBuild], report: Report) -> Removal:
     """Remove the builds that nothing keeps, objects that nothing names, unused layers, old logs, and leftovers.
 
-    Enters the user namespace: no thread may have been started before.
+    No command can begin to use the cache before the end; where one does already, only leftovers go. Enters the user
+    namespace: no thread may have been started before.
     """
     cache = open_cache(settings.cachedir)
     enter()
-    began = time.time()
+    lease = Lease(cache)
+    store = Store(cache, sync=settings.fsync, min_free=reserve(cache), report=report, lease=lease)
+    with lease.alone() as alone:
+        return _remove(settings, store, builds, busy=not alone)
+
+
+def _remove(settings: Settings, store: Store, builds: Sequence[StoredBuild], *, busy: bool) -> Removal:
+    cache, began = store.cache, time.time()
     sweep(cache, lambda label, failed: not failed or _age(cache.staging / label, began) > settings.gc_keep)
-    busy = is_busy(cache)
     kept = {build.commit for build in builds if build.kept_by or busy}
     known = {build.commit for build in builds}
-    store = Store(cache, sync=settings.fsync, min_free=reserve(cache), report=report)
 
     def keep_ref(name: str, commit: str) -> bool:
         """Keep refs of what is kept, and of what was built since the store was looked through."""
         return busy or commit in kept or commit not in known
 
-    layers = {build.content for build in builds if build.kept_by}
+    layers = None if busy else {build.content for build in builds if build.kept_by}
     collected = collect(store, keep_ref=keep_ref, keep_layers=layers)
     if not busy:
         _remove_logs(cache, {build.key for build in builds if build.kept_by}, began - settings.gc_keep)
+        _remove_locks(cache)
     dropped = () if busy else tuple(build for build in builds if not build.kept_by)
     return Removal(builds=dropped, collected=collected, busy=busy)
 
 
 def empty_cache(settings: Settings) -> Path:
-    """Remove all that is in the cache and return its folder. Raises :class:`LithifyError` while another command works on it."""
+    """Remove all that is in the cache but the lock that says so, and return its folder.
+
+    Raises :class:`LithifyError` while another command works on it.
+    """
     cache = open_cache(settings.cachedir)
     enter()
-    if is_busy(cache):
-        raise LithifyError(
-            f"another command works on the cache {cache.root}", hints=["try again when it has ended"]
-        )
-    sweep(cache, lambda label, failed: True)
-    for entry in sorted(cache.root.iterdir()):
-        remove_tree(entry)
+    lease = Lease(cache)
+    with lease.alone() as alone:
+        if not alone or any(is_held(lock) for lock in cache.locks.glob("bench-*")):
+            raise LithifyError(
+                f"another command works on the cache {cache.root}", hints=["try again when it has ended"]
+            )
+        sweep(cache, lambda label, failed: True)
+        for entry in sorted(cache.root.iterdir()):
+            if entry != cache.locks:
+                remove_tree(entry)
+                crash_point("empty.removed")
+        for lock in sorted(cache.locks.iterdir()):
+            if lock != lease.path:  # others may wait for it already
+                remove_tree(lock)
     return cache.root
+
+
+def _remove_locks(cache: CacheFolder) -> None:
+    """Remove the lock files that nobody holds: each key ever built has left some."""
+    lasting = {Lease(cache).path.name, *STORE_LOCKS}
+    for lock in cache.locks.iterdir():
+        if lock.name not in lasting:
+            remove_unheld(lock)
 
 
 def _remove_logs(cache: CacheFolder, keys: set[str], before: float) -> None:

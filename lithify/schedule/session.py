@@ -13,17 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lithify.build.metadata import BuiltSystem, definition_ref, read_system
-from lithify.cache import CacheFolder, open_cache
+from lithify.cache import CacheFolder, host_error_of, open_cache
 from lithify.config import Settings
 from lithify.definitions.model import Source
 from lithify.definitions.tree import Definitions, load
 from lithify.definitions.watching import Status, WatchedFolder, status_of
-from lithify.events import Report
+from lithify.events import Report, Waiting
 from lithify.facts import Facts
 from lithify.graph.keys import Keys, definition_keys, known
 from lithify.graph.model import DefinitionKey, SystemGraph
 from lithify.graph.pins import Pin
 from lithify.graph.resolve import resolve
+from lithify.lease import Lease
 from lithify.schedule.detection import detector
 from lithify.schedule.plan import Plan, plan_chunks
 from lithify.sources.kinds import SourceContext
@@ -50,8 +51,25 @@ class Session:
     """Before anything was read: nanoseconds since 1970."""
     watched: WatchedFolder
     """What the definitions are read by."""
+    claim: Lease
+    """This process's claim on the cache."""
     lock_status: Status | None
     """The lock file's, as it was before it was read; None where there was none."""
+
+    def hold_cache(self) -> None:
+        """Keep what is cached from being thrown away to the end of the session; waits while it is being cleaned up.
+
+        Whoever uses what is looked up calls this before.
+        """
+
+        def waiting(holder: str) -> None:
+            self.report(Waiting(what="the cache, which is being cleaned up", holder=holder))
+
+        try:
+            if self.cache.locks.is_dir():
+                self.claim.share(waiting)
+        except OSError as error:
+            raise host_error_of(error, self.cache.root) from error
 
     def sources(self) -> SourceContext:
         """Return what source kinds need; nothing can be unpacked with it before a workshop is open."""
@@ -103,6 +121,7 @@ def open_session(
         began=began,
         watched=watched,
         lock_status=lock_status,
+        claim=Lease(cache),
     )
 
 

@@ -135,7 +135,8 @@ def _write(cache: CacheFolder, path: Path, record: dict[str, Any]) -> None:
     """Put an answer in place of the last one, whole or not at all. Not synced: a torn one is none."""
     folder = cache.standing
     folder.mkdir(mode=0o700, exist_ok=True)
-    aside = folder / f".{path.name}.{os.getpid()}"
+    # one name for all: what a killed process left is written over, and two writers at once make a torn one at worst
+    aside = folder / f".{path.name}.partial"
     try:
         aside.write_bytes(sealed(record))
         crash_point("standing.replace")

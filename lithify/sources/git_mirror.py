@@ -179,9 +179,15 @@ class Mirror:
             ) from error
 
     def _remove_leftovers(self) -> None:
-        """Remove what a fetch that was cut off left: git would go on from it, and some servers cannot."""
-        for pattern in ("pack/*.temp", "pack/tmp_*", "??/*.temp", "??/tmp_*"):
-            for path in (self.path / "objects").glob(pattern):
+        """Remove what a fetch that was cut off left: parts of objects, and locks, at which every later one would stop.
+
+        We hold the mirror's lock, so no other fetch is under way.
+        """
+        for pattern in ("objects/pack/*.temp", "objects/pack/tmp_*", "objects/??/*.temp", "objects/??/tmp_*"):
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
+        for pattern in ("*.lock", "objects/info/*.lock", "refs/**/*.lock"):
+            for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
 
     def _make(self) -> None:

@@ -29,11 +29,11 @@ class Collected:
 
 
 def collect(
-    store: Store, *, keep_ref: Callable[[str, str], bool], keep_layers: Collection[str] = ()
+    store: Store, *, keep_ref: Callable[[str, str], bool], keep_layers: Collection[str] | None = ()
 ) -> Collected:
     """Remove all refs but those for which ``keep_ref(name, commit)`` holds, and all that no kept ref leads to.
 
-    ``keep_layers`` are content digests; other layers go, unless a running command holds the lease on them. Waits until no
+    ``keep_layers`` are content digests; other layers go, unless a running command may use them. None keeps all. Waits until no
     transaction is under way, and none begins before the end.
     """
     with store.exclusive_lock():
@@ -94,13 +94,12 @@ def _remove_marks(store: Store) -> None:
             mark.unlink(missing_ok=True)
 
 
-def _remove_layers(store: Store, keep: Collection[str]) -> int | None:
+def _remove_layers(store: Store, keep: Collection[str] | None) -> int | None:
     """Remove layers that are not to be kept; return how many, or None where they are in use."""
-    descriptor = os.open(store.layer_lease, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    if keep is None:
+        return None
+    with store.lease.alone() as alone:
+        if not alone:
             return None
         removed = 0
         for name in sorted(os.listdir(store.cache.layers)):
@@ -110,5 +109,3 @@ def _remove_layers(store: Store, keep: Collection[str]) -> int | None:
                 store.layers.forget(name)
                 removed += not name.startswith(".")
         return removed
-    finally:
-        os.close(descriptor)

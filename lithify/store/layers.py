@@ -55,7 +55,7 @@ def keep_layer(
         known = store.layers.get(digest)
         if known is not None:
             return known
-        store.lease_layers()
+        store.use()
         place = cache.layers / digest
         try:
             survey = _survey_if_whole(place)

@@ -6,24 +6,11 @@ is a flush each, some 0.2 s for a commit of one file.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def sync_file_system(folder: Path) -> None:
-    """Have the whole file system of a folder on the disk; raises :class:`OSError` where the disk fails."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(descriptor)
+from lithify.cache import sync_file_system
 
 
 class Syncing:

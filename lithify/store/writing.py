@@ -6,8 +6,6 @@ Runs in the namespace of the owner: objects have their true owners there.
 from __future__ import annotations
 
 import configparser
-import fcntl
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore
+from lithify.lease import Lease
 from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
 from lithify.store.reading import Repository
@@ -26,6 +25,8 @@ from lithify.store.transaction import Transaction
 __all__ = ["Store", "Transaction"]
 
 MIB = 1 << 20
+STORE_LOCKS = ("store-gate", "store")
+"""The locks of the store, below ``locks/``; held by every transaction, and never removed."""
 
 
 class Store:
@@ -38,11 +39,12 @@ class Store:
         sync: bool = True,
         min_free: int = 500 * MIB,
         report: Report = ignore,
+        lease: Lease | None = None,
     ) -> None:
         """Open the repository, made if missing.
 
         ``sync=False`` is for caches that may be thrown away: a power loss may then leave damaged objects. ``min_free`` bytes
-        of the file system are never used up.
+        of the file system are never used up. ``lease`` is this process's claim on the cache, where it has one already.
         """
         self.cache = cache
         self.report = report
@@ -51,8 +53,7 @@ class Store:
         self.layers = KnownLayers()
         self.sync = sync
         self._syncing = Syncing(cache.ostree)
-        self._lease: int | None = None
-        self._lease_lock = threading.Lock()
+        self.lease = lease or Lease(cache)
         self._local = threading.local()
         publish(cache.ostree, create_repository, locks=cache.locks, sync=sync)
         self._configure(min_free)
@@ -132,32 +133,21 @@ class Store:
         ):
             yield
 
-    def lease_layers(self) -> None:
-        """Keep layers from being removed until this process ends, or :meth:`close`; waits while they are being removed."""
-        with self._lease_lock:
-            if self._lease is None:
-                self._lease = os.open(self.layer_lease, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._lease, fcntl.LOCK_SH)
-
     def close(self) -> None:
-        """Give up the lease on layers."""
-        with self._lease_lock:
-            if self._lease is not None:
-                os.close(self._lease)
-                self._lease = None
-
-    @property
-    def layer_lease(self) -> Path:
-        """The lock file that every process holds whose mounts may need kept layers."""
-        return self.cache.locks / "layers"
+        """Give up the claim on the cache."""
+        self.lease.close()
 
     @property
     def _gate(self) -> Path:
-        return self.cache.locks / "store-gate"
+        return self.cache.locks / STORE_LOCKS[0]
 
     @property
     def _lock(self) -> Path:
-        return self.cache.locks / "store"
+        return self.cache.locks / STORE_LOCKS[1]
+
+    def use(self) -> None:
+        """Keep what is in the cache from being thrown away until :meth:`close`; waits while it is being cleaned up."""
+        self.lease.share(self._waiting)
 
     def _waiting(self, holder: str) -> None:
         self.report(Waiting(what="the store, which is being cleaned up", holder=holder))

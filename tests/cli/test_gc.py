@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lithify.cache import hold_lock
+from lithify.cache import CacheFolder
+from lithify.lease import Lease
 from tests.build.definitions import small_tree
 from tests.inside import folder_of
 from tests.program import Program
@@ -47,11 +48,15 @@ def test_a_dry_run_removes_nothing(program: Program) -> None:
 
 
 def test_what_another_command_uses_stays(program: Program) -> None:
-    with hold_lock(program.cache / "locks" / "bench-app-1-0123abcd"):
+    lease = Lease(CacheFolder(program.cache))
+    lease.share()
+    try:
         said = program.done("gc", "--gc-keep", "0")
         assert said.stdout.startswith("0 builds gone\n")
         assert "another command works on the cache" in said.stderr
         refused = program.run("gc", "--all")
+    finally:
+        lease.close()
     assert refused.status == 1
     assert refused.stderr.startswith("ERROR: another command works on the cache")
     assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
@@ -68,5 +73,8 @@ def test_old_builds_go_and_what_is_needed_stays(program: Program) -> None:
 
 def test_nothing_of_an_emptied_cache_is_left(program: Program) -> None:
     assert program.done("gc", "--all").stdout == f"{program.cache} is empty\n"
-    assert list(program.cache.iterdir()) == []
+    assert [str(path.relative_to(program.cache)) for path in program.cache.rglob("*")] == [
+        "locks",
+        "locks/in-use",
+    ]
     assert program.done("list-artifacts", "--cached").stdout == ""

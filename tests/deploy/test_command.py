@@ -43,6 +43,20 @@ def test_the_type_may_come_from_the_command_line(small: Program, tmp_path: Path)
     assert (place / "usr/share/odd/owned").stat().st_uid == os.getuid()
 
 
+def test_what_a_killed_deployment_left_goes_though_nothing_is_to_be_done(small: Program) -> None:
+    small.done("deploy", "small", "tar")
+    for command, said in ((("deploy", "small", "tar"), ": unchanged\n"), (("build", "small"), "-rootfs\n")):
+        label = "deploy-tar-1-0123abcd"
+        (small.folder / "tmp" / label / "deep").mkdir(parents=True)
+        (small.cache / "staging" / label).mkdir()
+        (small.cache / "staging" / label / "scratch").symlink_to(small.folder / "tmp" / label)
+        (small.cache / "standing").rename(small.folder / "standing-before")
+        assert small.done(*command).stdout.endswith(said)
+        assert list((small.cache / "staging").glob("*-*")) == list((small.folder / "tmp").iterdir()) == []
+        if command[0] == "deploy":
+            (small.folder / "standing-before").rename(small.cache / "standing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

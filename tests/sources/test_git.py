@@ -71,6 +71,20 @@ def test_a_mirror_is_fetched_only_when_a_commit_is_missing(
     assert len(list((context.cache.sources / "git").iterdir())) == 1
 
 
+def test_locks_that_a_killed_git_left_stop_nobody(repository: MakeRepository, context: SourceContext) -> None:
+    project = repository()
+    first = project.commit(a="1")
+    mirror = mirror_of(str(project.path), context)
+    mirror.ensure(first)
+    for name in ("packed-refs.lock", "config.lock", "refs/heads/main.lock", "refs/heads/a/b.lock"):
+        (mirror.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (mirror.path / name).touch()
+    second = project.commit(a="2")
+    mirror.ensure(second)
+    assert mirror.has(second)
+    assert list(mirror.path.rglob("*.lock")) == []
+
+
 def test_a_commit_that_no_branch_leads_to(repository: MakeRepository, context: SourceContext) -> None:
     project = repository()
     project.commit(a="1")
