@@ -33,6 +33,8 @@ class Program:
     user: str | None = None
     umask: int = 0o022
     settings: tuple[str, ...] = ()
+    module: str = "lithify"
+    """What Python runs; another one than lithify runs it in the end."""
 
     @property
     def cache(self) -> Path:
@@ -49,7 +51,7 @@ class Program:
             os.chown(self.folder / "tmp", entry.pw_uid, entry.pw_gid)
             who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         return subprocess.Popen(
-            [sys.executable, "-m", "lithify", "--no-default-configs", *self.settings, *arguments],
+            [sys.executable, "-m", *self.module.split(), "--no-default-configs", *self.settings, *arguments],
             cwd=self.definitions,
             env=self.environment(home),
             stdin=subprocess.DEVNULL,

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "crashes": "tests.faults.crashes:run",
+}
 """Name → ``module:function``, in the order in which they run."""
 
 
