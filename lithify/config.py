@@ -132,6 +132,8 @@ class Settings:
     """Bytes of a build log; of more, head and tail are kept."""
     fsync: bool = True
     """``no`` for caches that may be lost."""
+    builder_id: str = ""
+    """The URI by which you are known who vouch for the builds of this machine; stands in their provenance."""
     gc_keep: int = 604800
     """Seconds that builds stay to which nothing refers."""
     cachedir_max_size: int | None = None

@@ -6,21 +6,22 @@ Pure decisions stand in ``graph/``; here is the thin layer that carries them out
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lithify import __version__
 from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
     Content,
+    DefinitionsState,
     Run,
     chunk_metadata,
     read_chunk,
 )
+from lithify.build.recording import run_of
 from lithify.build.splitting import split_tree
 from lithify.build.workshop import Bench, Workshop, plain_folder
 from lithify.cache import is_full, no_space
@@ -35,7 +36,7 @@ from lithify.sources.compose import compose
 from lithify.staging.area import staging_area
 from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.logs import LogWriter
-from lithify.staging.sandbox import Bind, Limits, Sandbox, describe_limits, run_command
+from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
 from lithify.store.content import content_digest
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Device, Manifest
@@ -56,6 +57,7 @@ class ChunkOrder:
     pins: Sequence[tuple[Source, Pin]]
     """(declared source, its pin), in order."""
     keys: BothKeys
+    definitions: DefinitionsState
     staged: Sequence[BuiltChunk]
     """Everything staged, in layer order: later ones win."""
     prefixes: Sequence[str]
@@ -96,6 +98,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
     kept; nothing is published then.
     """
     chunk = order.chunk
+    started = int(time.time())
     seconds: dict[str, float] = {}
     peak = None
     with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
@@ -111,7 +114,8 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
         _refuse_nothing(workshop, order, bench, log, captured)
         seconds["capture"] = time.monotonic() - began
         crash_point("chunk.captured")
-        return _publish(workshop, order, laid_out, captured, seconds, peak)
+        run = run_of(workshop, seconds=seconds, peak_memory=peak, started_at=started, log=log.digest())
+        return _publish(workshop, order, laid_out, captured, run)
 
 
 def _run_commands(
@@ -223,8 +227,7 @@ def _publish(
     order: ChunkOrder,
     laid_out: LaidOut,
     captured: Captured,
-    seconds: Mapping[str, float],
-    peak_memory: int | None,
+    run: Run,
 ) -> BuiltChunk:
     chunk = order.chunk
     manifest = _with_devices(captured.manifest, chunk)
@@ -235,22 +238,16 @@ def _publish(
         metadata = chunk_metadata(
             chunk=chunk,
             keys=order.keys,
+            definitions=order.definitions,
             tree_digest=laid_out.digest,
             sources=source_records(order.pins),
+            staged=order.staged,
             environment=chunk_environment(chunk, order.prefixes),
             whole=whole,
             artifacts=artifacts,
             files=captured.files,
             size=captured.bytes,
-            run=Run(
-                seconds=seconds,
-                peak_memory=peak_memory,
-                sandbox=workshop.method.describe(),
-                limits=describe_limits(),
-                weaknesses=workshop.weaknesses,
-                lithify_version=__version__,
-                built_at=int(time.time()),
-            ),
+            run=run,
         )
         root = transaction.chunk_root(tree, {name: content.tree for name, content in artifacts.items()})
         commit = transaction.commit(root, metadata, refs=order.keys.refs("chunk", chunk.name, chunk.arch))

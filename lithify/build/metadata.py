@@ -68,6 +68,26 @@ class BothKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionsState:
+    """Which state of a definitions tree something was built from; all empty where it is in no git work tree."""
+
+    repository: str = ""
+    """Where it was cloned from, without a password."""
+    commit: str = ""
+    """What the work tree stands at."""
+    changed: Sequence[str] = ()
+    """Files that were read and are not as in that commit, sorted."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what a commit keeps of it."""
+        return {
+            "definitions-repository": self.repository,
+            "definitions-commit": self.commit,
+            "definitions-changed": list(self.changed),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltChunk:
     """A chunk that is in the store."""
 
@@ -102,16 +122,23 @@ class Run:
     weaknesses: Sequence[str]
     """What of the sandbox was weaker than it should be, a sentence each."""
     lithify_version: str
+    started_at: int
+    """Seconds since 1970, as ``built_at``."""
     built_at: int
-    """Seconds since 1970."""
+    builder: str
+    """The URI by which whoever vouches for this machine's builds is known; empty where nobody does."""
+    log: str
+    """SHA-256 of the build's log; empty where nothing was run."""
 
 
 def chunk_metadata(
     *,
     chunk: Chunk,
     keys: BothKeys,
+    definitions: DefinitionsState,
     tree_digest: str,
     sources: Sequence[Mapping[str, Any]],
+    staged: Sequence[BuiltChunk],
     environment: Mapping[str, str],
     whole: Content,
     artifacts: Mapping[str, Content],
@@ -128,8 +155,10 @@ def chunk_metadata(
         "build-mode": chunk.build_mode,
         "uses-host": chunk.build_mode != "staging",
         **keys.record(),
+        **definitions.record(),
         "source-tree": tree_digest,
         "sources": list(sources),
+        "staged": [[built.name, built.commit, built.whole.digest] for built in staged],
         "environment": dict(environment),
         "content": whole.digest,
         "manifest": whole.manifest.to_json(),
@@ -152,7 +181,10 @@ def run_metadata(run: Run) -> dict[str, Any]:
         "sandbox-limits": run.limits,
         "sandbox-weaknesses": list(run.weaknesses),
         "lithify": run.lithify_version,
+        "started-at": run.started_at,
         "built-at": run.built_at,
+        "builder": run.builder,
+        "log": run.log,
     }
 
 

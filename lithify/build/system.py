@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from lithify import __version__
 from lithify.build.baserock import (
     INTEGRATION_FOLDER,
     ClassicIdentity,
@@ -29,11 +28,13 @@ from lithify.build.metadata import (
     BuiltChunk,
     BuiltSystem,
     Content,
+    DefinitionsState,
     Run,
     licensing_facts,
     read_system,
     run_metadata,
 )
+from lithify.build.recording import run_of
 from lithify.build.workshop import Bench, Workshop, plain_folder
 from lithify.crash import crash_point
 from lithify.errors import BuildFailed, Interrupted, MergeConflict
@@ -42,8 +43,8 @@ from lithify.graph.environment import INTEGRATION_ENVIRONMENT
 from lithify.graph.model import SelectedArtifact, SystemGraph
 from lithify.staging.area import staging_area
 from lithify.staging.capture import UpperChanges, capture_upper
-from lithify.staging.logs import LogWriter
-from lithify.staging.sandbox import Sandbox, describe_limits, run_script
+from lithify.staging.logs import LogWriter, log_digest
+from lithify.staging.sandbox import Sandbox, run_script
 from lithify.store.content import content_digest
 from lithify.store.folders import Frozen
 from lithify.store.gvariant import Dirmeta, Tree
@@ -71,7 +72,7 @@ class SystemOrder:
     """Every chunk that has a selected artifact."""
     classic: Mapping[tuple[str, str], ClassicIdentity] | None
     """(kind, name) → what morph's ``.meta`` files say; None in format 9."""
-    definitions_commit: str
+    definitions: DefinitionsState
     log: Path
 
 
@@ -83,6 +84,8 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
     """
     graph = order.graph
     seconds: dict[str, float] = {}
+    log = ""
+    started = int(time.time())
     began = time.monotonic()
     workshop.report(StepStarted(name=graph.system.name, step="merge"))
     written = _written_files(workshop, order)
@@ -98,6 +101,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         crash_point("system.merged")
         changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
         seconds["integrate"] = time.monotonic() - began
+        log = log_digest(order.log)
         crash_point("system.integrated")
     # all in one transaction: what an earlier one wrote has no ref yet, and garbage collection may have taken it
     with workshop.store.transaction() as transaction:
@@ -113,15 +117,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         content = Content(
             tree=tree, manifest=composed.manifest, digest=content_digest(tree, composed.manifest)
         )
-        run = Run(
-            seconds=seconds,
-            peak_memory=None,
-            sandbox=workshop.method.describe(),
-            limits=describe_limits(),
-            weaknesses=workshop.weaknesses,
-            lithify_version=__version__,
-            built_at=int(time.time()),
-        )
+        run = run_of(workshop, seconds=seconds, peak_memory=None, started_at=started, log=log)
         commit = transaction.commit(
             content.tree,
             system_metadata(order, content, run),
@@ -140,7 +136,7 @@ def system_metadata(order: SystemOrder, content: Content, run: Run) -> dict[str,
         "arch": graph.system.arch,
         "format": graph.format,
         **order.keys.record(),
-        "definitions-commit": order.definitions_commit,
+        **order.definitions.record(),
         "content": content.digest,
         "manifest": content.manifest.to_json(),
         "artifacts": [

@@ -41,6 +41,8 @@ class Workshop:
     """Set when the user asks to stop."""
     weaknesses: tuple[str, ...] = ()
     """What of the sandbox is weaker on this machine than it should be."""
+    builder: str = ""
+    """The setting ``builder-id``."""
     host_fingerprint: str = ""
     """What bootstrap-mode chunks see of the host; empty where there are none."""
 

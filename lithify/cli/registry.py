@@ -83,6 +83,12 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="take a tree out of the store, as folder or tar",
     ),
     CommandEntry(
+        name="provenance",
+        module="provenance",
+        panel=PANELS[1],
+        summary="where an artifact comes from, as a SLSA statement",
+    ),
+    CommandEntry(
         name="validate",
         module="validate",
         panel=PANELS[2],

@@ -20,11 +20,11 @@ from lithify.errors import LithifyError, SeveralFailed
 from lithify.events import BuildPlanned, Note, Warned
 from lithify.graph.model import SystemGraph
 from lithify.schedule.classic import classic_identities
-from lithify.schedule.realising import Undertaking, realise_system, renew_facts
+from lithify.schedule.definitions_state import definitions_state
+from lithify.schedule.realising import Undertaking, find_system, realise_system, renew_facts
 from lithify.schedule.request import Request
 from lithify.schedule.run import Policy, run_plan, selected_chunks
 from lithify.schedule.session import Resolved, Session, plan_of
-from lithify.sources.git_program import checked_out_commit
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
 from lithify.staging.names import names_in_memory
@@ -89,6 +89,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
         tempdir=tempdir,
         limits=Limits(timeout=settings.timeout, log_bytes=settings.log_limit, memory=settings.memory_limit),
         max_jobs=settings.max_jobs,
+        builder=settings.builder_id,
         report=session.report,
         interrupt=session.interrupt,
         weaknesses=weak,
@@ -174,7 +175,7 @@ def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
         keys=resolved.keys,
         pins=resolved.pins,
         classic=classic_identities(graph, resolved.keys, resolved.pins) if graph.format < 9 else None,
-        definitions_commit=checked_out_commit(session.definitions.root),
+        definitions=definitions_state(session.definitions.root, session.watched.files),
     )
 
 

@@ -18,6 +18,7 @@ from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
     BuiltSystem,
+    DefinitionsState,
     adopted_metadata,
     build_ref,
     definition_ref,
@@ -46,7 +47,7 @@ class Undertaking:
     graph: SystemGraph
     keys: Keys
     pins: Mapping[Source, Pin]
-    definitions_commit: str = ""
+    definitions: DefinitionsState
     classic: Mapping[tuple[str, str], ClassicIdentity] | None = None
 
     def key(self, name: str) -> DefinitionKey:
@@ -153,6 +154,7 @@ def chunk_order(
             build=build_key(inputs),
             build_inputs=undertaking.keys.expanded_build(inputs, name, content),
         ),
+        definitions=undertaking.definitions,
         staged=everything,
         prefixes=prefixes_below(graph, name, undertaking.keys.order),
         log=undertaking.log(key),
@@ -167,7 +169,7 @@ def _adopt(workshop: Workshop, order: ChunkOrder, earlier: str) -> BuiltChunk:
         stored.metadata,
         earlier,
         keys=order.keys,
-        own={"sources": source_records(order.pins)},
+        own={**order.definitions.record(), "sources": source_records(order.pins)},
         adopted_at=int(time.time()),
     )
     chunk = order.chunk
@@ -243,7 +245,7 @@ def _system_order(
         ),
         chunks=chunks,
         classic=undertaking.classic,
-        definitions_commit=undertaking.definitions_commit,
+        definitions=undertaking.definitions,
         log=undertaking.log(key),
     )
 
@@ -255,7 +257,7 @@ def _adopt_system(workshop: Workshop, order: SystemOrder, earlier: str) -> Built
         stored.metadata,
         earlier,
         keys=order.keys,
-        own={"definitions-commit": order.definitions_commit, "facts": licensing_facts(order.graph)},
+        own={**order.definitions.record(), "facts": licensing_facts(order.graph)},
         adopted_at=int(time.time()),
     )
     system = order.graph.system

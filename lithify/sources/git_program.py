@@ -155,22 +155,28 @@ def complaint_hints(said: bytes) -> list[str]:
 
 def checked_out_commit(folder: Path) -> str:
     """Return the commit that a folder of a git work tree stands at, or "" where it is in none; changes nothing in it."""
+    return _asked(folder, "rev-parse", "--verify", "-q", "HEAD").strip()
+
+
+def origin_of(folder: Path) -> str:
+    """Return the URL that a work tree was cloned from, or "" where it has none."""
+    return _asked(folder, "config", "--get", "remote.origin.url").strip()
+
+
+def tree_of_commit(folder: Path, commit: str) -> dict[str, str]:
+    """Return the blob of each plain file that a commit has below a folder of a work tree, by its path from there."""
+    found = {}
+    for line in _asked(folder, "ls-tree", "-r", "-z", commit).split("\0"):
+        kind, _, name = line.partition("\t")
+        if kind.startswith("100"):
+            found[name] = kind.split()[2]
+    return found
+
+
+def _asked(folder: Path, *arguments: str) -> str:
+    """Return what git says of a work tree on this machine, whoever owns it; "" where it is none, or there is no git."""
     if find_program("git") is None:
         return ""
-    asked = run(
-        [
-            "git",
-            *HARDENED,
-            "-c",
-            "safe.directory=*",
-            "-C",
-            str(folder),
-            "rev-parse",
-            "--verify",
-            "-q",
-            "HEAD",
-        ],
-        env=query_environment(),
-        expected=None,
-    )
-    return asked.stdout.decode().strip() if asked.returncode == 0 else ""
+    line = ["git", *HARDENED, "-c", "safe.directory=*", "-C", str(folder), *arguments]
+    asked = run(line, env=query_environment(), expected=None)
+    return asked.stdout.decode(errors="surrogateescape") if asked.returncode == 0 else ""

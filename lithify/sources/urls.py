@@ -126,6 +126,11 @@ def shown(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{parts.username}:…@{host}"))
 
 
+def without_password(url: str) -> str:
+    """Return a URL for records that others read: whoever has the password adds it."""
+    return re.sub(r"\A([A-Za-z][A-Za-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1@", url)
+
+
 def _refuse_controls(url: str) -> None:
     if not url or url != url.strip() or not url.isprintable():
         raise SourceError(f"{url!r} is no URL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from pathlib import Path
@@ -13,6 +14,12 @@ TAIL_BYTES = 256 << 10
 DEFAULT_LIMIT = 256 << 20
 """Bytes."""
 LONGEST_LINE_TOLD = 2000
+
+
+def log_digest(path: Path) -> str:
+    """Return the SHA-256 of a log that is complete."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 class LogWriter:
@@ -37,16 +44,20 @@ class LogWriter:
 
     def __exit__(self, *_: object) -> None:
         try:
-            late, dropped = self._late.last()
-            if dropped:
-                self._append(
-                    f"\n### {dropped} bytes of the log are left out: "
-                    f"it was over its limit of {self._limit} bytes ###\n".encode()
-                )
-            if late:
-                self._append(late)
+            self._write_late()
         finally:
             os.close(self._descriptor)
+
+    def _write_late(self) -> None:
+        late, dropped = self._late.last()
+        self._late = _Tail()
+        if dropped:
+            self._append(
+                f"\n### {dropped} bytes of the log are left out: "
+                f"it was over its limit of {self._limit} bytes ###\n".encode()
+            )
+        if late:
+            self._append(late)
 
     def write(self, data: bytes) -> None:
         """Take more output."""
@@ -57,6 +68,11 @@ class LogWriter:
             self._written += len(data[:room])
         if data[room:]:
             self._late.add(data[room:])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the log's bytes; what was kept back is written first."""
+        self._write_late()
+        return log_digest(self.path)
 
     def tail(self, lines: int) -> list[str]:
         """Return the last lines that were written, for a report."""

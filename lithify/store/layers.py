@@ -48,9 +48,6 @@ def keep_layer(
     manifest: Manifest,
 ) -> Layer:
     """Do what :func:`ensure_layer` does, for a tree whose folders need not be in the store."""
-    known = store.layers.get(digest)
-    if known is not None:
-        return known
     with store.layers.looking_at(digest):
         known = store.layers.get(digest)
         if known is not None:

@@ -226,6 +226,12 @@ HARMS = {
     "the facts' first page": Harm(
         do=lambda p: write(p.cache / "facts.sqlite", b"X" * 8192), what="facts", reason="cannot be read: "
     ),
+    "a log": Harm(
+        do=lambda p: flip(p.cache / "logs" / f"{ref_of(p, 'app').name}.log"),
+        what="log",
+        reason="is not what the build wrote",
+        owners=("chunk app ",),
+    ),
     "a kept answer": Harm(
         do=lambda p: flip(only(p.cache / "standing", "*.json")),
         what="answer",
