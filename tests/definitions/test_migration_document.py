@@ -106,11 +106,15 @@ def test_all_leading_fields_of_an_item_go() -> None:
     assert edited(text, change) == "strata:\n  # of the ref\n# ref: y\n  # of the file\n- morph: z\n"
 
 
-def test_fields_come_behind_the_last_one() -> None:
+@pytest.mark.parametrize("root_first", [False, True])
+def test_fields_come_behind_the_last_one(root_first: bool) -> None:
     def change(document: Document, root: Fields) -> None:
+        if root_first:
+            document.add(root, "flag", "yes")
         for entry in root["chunks"]:
             document.add(entry, "new", ("one", "two"))
-        document.add(root, "flag", "yes")
+        if not root_first:
+            document.add(root, "flag", "yes")
 
     after = edited(CHUNKS, change)
     items = "  new:\n  - one\n  - two\n"

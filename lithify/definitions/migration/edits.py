@@ -16,13 +16,20 @@ class Edit:
 
 
 def without_nested(edits: Iterable[Edit]) -> list[Edit]:
-    """Return edits in order, each once, without those within what another one replaces."""
+    """Return edits in order, each once, without those within what another one replaces.
+
+    Of several texts that come to one spot, what is indented more stands first: it belongs to the mapping that ends there.
+    """
     kept: list[Edit] = []
-    for edit in sorted(set(edits), key=lambda one: (one.start, -one.end)):
+    for edit in sorted(dict.fromkeys(edits), key=lambda one: (one.start, -one.end, -_indent(one.text))):
         if kept and edit.start < kept[-1].end:
             continue
         kept.append(edit)
     return kept
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
 
 
 def applied(text: str, edits: Sequence[Edit]) -> str:
