@@ -12,7 +12,7 @@ from lithify.cli.app import run
 def main() -> None:
     """Run the command line and end with its exit status."""
     _open_missing_streams()
-    gc.set_threshold(100_000, 50, 100)  # by default a fifth of a short run goes into looking for garbage
+    gc.set_threshold(400_000, 50, 100)  # by default a third of a short run goes into looking for garbage
     sys.exit(run(sys.argv[1:], dict(os.environ)))
 
 

@@ -81,16 +81,12 @@ class Definition(BaseModel):
     @classmethod
     def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
         """Return the fields that this format reads; the others become faults."""
-        known = cls.field_names()
-        first = FIRST_FORMAT
-        kind = cls.kind_of_mapping
-        dropped = [
-            name for name in data if name not in known or first.get((kind, name), 0) > reading.format.number
-        ]
-        if not dropped:
+        readable = cls._readable(reading.format)
+        if readable.issuperset(data):
             return data
+        dropped = [name for name in data if name not in readable]
         for name in dropped[:MAX_FAULTS]:
-            reading.note(cls._unknown(data, name, known, reading.format))
+            reading.note(cls._unknown(data, name, cls.field_names(), reading.format))
         left_out = set(dropped)
         return {name: value for name, value in data.items() if name not in left_out}
 
@@ -109,8 +105,9 @@ class Definition(BaseModel):
             severity = "warning"
             message, hint = f"field {quoted(name)} of a {kind} is obsolete and ignored", "leave it out"
         else:
-            readable = [one for one in known if FIRST_FORMAT.get((kind, one), 0) <= form.number]
-            message, hint = f"unknown field {quoted(name)} in a {kind}", did_you_mean(name, readable)
+            readable = cls._readable(form)
+            near = did_you_mean(name, [one for one in known if one in readable])
+            message, hint = f"unknown field {quoted(name)} in a {kind}", near
         return Fault(place=place_in(data, (name,), key=True), message=message, hint=hint, severity=severity)
 
     @classmethod
@@ -121,6 +118,16 @@ class Definition(BaseModel):
             names = {info.alias or name: name for name, info in cls.model_fields.items()}
             _FIELD_NAMES[cls] = names
         return names
+
+    @classmethod
+    def _readable(cls, form: Format) -> frozenset[str]:
+        """Return the fields that a format reads, as they stand in text."""
+        readable = _READABLE.get((cls, form.number))
+        if readable is None:
+            first = {name: FIRST_FORMAT.get((cls.kind_of_mapping, name), 0) for name in cls.field_names()}
+            readable = frozenset(name for name, since in first.items() if since <= form.number)
+            _READABLE[cls, form.number] = readable
+        return readable
 
     @property
     def origin(self) -> Fields | None:
@@ -138,6 +145,7 @@ class Definition(BaseModel):
 
 
 _FIELD_NAMES: dict[type[Definition], Mapping[str, str]] = {}
+_READABLE: dict[tuple[type[Definition], int], frozenset[str]] = {}
 
 
 def place_of(thing: Definition, *path: str | int, key: bool = False) -> Place:

@@ -36,6 +36,8 @@ STEPS = tuple(
     for hook in ("pre-", "", "post-")
 )
 """The fifteen steps of a chunk, in the order in which they run."""
+_FIELDS = tuple((step, f"{step.replace('-', '_')}_commands") for step in STEPS)
+"""(step, the field that has its commands)."""
 
 Commands = List[Command] | None
 """Commands of a step; None: those of the build system."""
@@ -161,8 +163,8 @@ class ChunkBody(Definition):
     @property
     def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
         """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
-        given = ((step, getattr(self, f"{step.replace('-', '_')}_commands")) for step in STEPS)
-        return FrozenMap({step: commands for step, commands in given if commands is not None})
+        given = self.__dict__
+        return FrozenMap({step: given[field] for step, field in _FIELDS if given[field] is not None})
 
 
 class ChunkFile(ChunkBody):

@@ -179,25 +179,26 @@ class _Composer:
             raise _Stop((len(lines) - 1, len(lines[-1])), f"the file holds a control character ({code})")
 
     def _run(self, parser: CSafeLoader) -> None:
-        next_event = parser.get_event
+        next_event, scalar = parser.get_event, self._scalar
         documents = 0
         while True:
-            event = next_event()
-            if isinstance(event, ScalarEvent):
-                self._scalar(event)
-            elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+            event: Any = next_event()
+            kind = type(event)
+            if kind is ScalarEvent:  # three of four events are scalars
+                scalar(event)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 self._open(event)
-            elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 self._close()
-            elif isinstance(event, AliasEvent):
+            elif kind is AliasEvent:
                 self._alias(event)
-            elif isinstance(event, DocumentStartEvent):
+            elif kind is DocumentStartEvent:
                 documents += 1
                 if documents > 1:
                     raise _Stop(
                         _mark(event), "the file holds a second document", "one definition is one file"
                     )
-            elif event is None or isinstance(event, StreamEndEvent):
+            elif event is None or kind is StreamEndEvent:
                 return
 
     def _counted(self, mark: Mark, number: int) -> None:
@@ -206,28 +207,28 @@ class _Composer:
             raise _Stop(mark, f"the file holds more than {MAX_VALUES:,} values", "each alias counts in full")
 
     def _scalar(self, event: ScalarEvent) -> None:
-        mark = _mark(event)
+        start = event.start_mark
+        mark = (start.line, start.column) if start else (0, 0)
         text = event.value
-        self._counted(mark, 1)
+        self.count += 1
+        if self.count > MAX_VALUES:
+            self._counted(mark, 0)
         if "\0" in text:
             raise _Stop(mark, "text must not hold a NUL character")
         stack = self.stack
         if stack:
             top = stack[-1]
             if top.key is None and type(top.container) is Fields:
-                self._key(top, text, mark, event)
+                if event.anchor is not None:
+                    self.anchors[event.anchor] = _Anchored(text, True, text, 1, 0)
+                top.is_merge = text == _MERGE and event.implicit[0]
+                top.key = text
+                top.key_mark = mark
                 return
         value = self._value(event, text, mark)
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, True, text, 1, 0)
         self._add(value, mark)
-
-    def _key(self, top: _Open, text: str, mark: Mark, event: ScalarEvent) -> None:
-        if event.anchor is not None:
-            self.anchors[event.anchor] = _Anchored(text, True, text, 1, 0)
-        top.is_merge = text == _MERGE and event.implicit[0]
-        top.key = text
-        top.key_mark = mark
 
     def _value(self, event: ScalarEvent, text: str, mark: Mark) -> Any:
         if event.tag is None:

@@ -107,7 +107,7 @@ def _name(text: str) -> str:
             f"{quoted(text)} is no name",
             "a name has no slash or control character, and does not begin with - or .",
         )
-    if len(text.encode()) > 200:
+    if len(text) > 50 and len(text.encode()) > 200:
         raise wrong("is longer than 200 bytes")
     return text
 
