@@ -138,13 +138,14 @@ def _dot_stratum(graph: SystemGraph, stratum: Stratum, *, strata_only: bool) -> 
     own = [name for name in stratum.chunks if graph.chunks[name].stratum == stratum.name]
     listed = stratum.name in graph.system.strata
     style = 'style=filled, fillcolor="#dde8f5"' if listed else 'style="filled,dashed", fillcolor="#f4f4f4"'
-    text = f"{stratum.name}\n{len(stratum.chunks)} chunks" if strata_only else stratum.name
+    count = f"{len(stratum.chunks)} chunk{'' if len(stratum.chunks) == 1 else 's'}"
+    text = f"{stratum.name}\n{count}" if strata_only else stratum.name
     box = f"{_dot_id('stratum', stratum.name)} [label={_quoted(text)}, shape=box, {style}];"
     if strata_only:
         yield f"  {box}"
         return
     yield f"  subgraph {_quoted(f'cluster stratum:{stratum.name}')} {{"
-    yield '    color="#88a0c0";'
+    yield f'    label={_quoted(stratum.name)}; labeljust=l; fontsize=24; fontcolor="#335577"; color="#88a0c0";'
     yield f"    {box}"
     bootstrap = [name for name in own if graph.chunks[name].build_mode == "bootstrap"]
     for name in own:
@@ -152,7 +153,7 @@ def _dot_stratum(graph: SystemGraph, stratum: Stratum, *, strata_only: bool) -> 
             yield f"    {_dot_chunk(graph, name)}"
     if bootstrap:
         yield f"    subgraph {_quoted(f'cluster bootstrap:{stratum.name}')} {{"
-        yield '      label="bootstrap"; style=dashed; color="#999999";'
+        yield '      label="bootstrap"; fontsize=16; fontcolor="#777777"; style=dashed; color="#999999";'
         for name in bootstrap:
             yield f"      {_dot_chunk(graph, name)}"
         yield "    }"

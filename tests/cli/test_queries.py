@@ -34,7 +34,7 @@ def test_a_graph_is_text_for_graphviz(typist: Typist) -> None:
           node [fontname="sans", fontsize=11, height=0.25];
           edge [color="#555555", arrowsize=0.6];
           "system:small" [label="small", shape=octagon];
-          "stratum:base" [label="base\n1 chunks", shape=box, style=filled, fillcolor="#dde8f5"];
+          "stratum:base" [label="base\n1 chunk", shape=box, style=filled, fillcolor="#dde8f5"];
           "stratum:work" [label="work\n2 chunks", shape=box, style=filled, fillcolor="#dde8f5"];
           "system:small" -> "stratum:base";
           "system:small" -> "stratum:work";

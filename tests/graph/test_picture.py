@@ -79,6 +79,7 @@ def test_dot_with_all_edges_and_with_strata_alone() -> None:
     assert "chunk:" not in strata
     assert "cluster" not in strata
     assert 'label="lib\\n3 chunks"' in strata
+    assert "1 chunks" not in strata
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
