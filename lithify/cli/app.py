@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lithify import __version__
-from lithify.cli.helping import help_text, overview
+from lithify.cli.helping import help_text, known_help, overview
 from lithify.cli.invocation import Invocation
 from lithify.cli.messages import Messages, wants_color
 from lithify.cli.options import Split, split_arguments
@@ -84,8 +84,9 @@ def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages
     if name == "help-extensions":  # morph's spelling
         name, rest = "help", ["--extensions", *rest]
     entry = find_command(name)
-    if split.help:
-        sys.stdout.write(help_text(entry))
+    shown = help_text(entry) if split.help else known_help(rest) if name == "help" else None
+    if shown is not None:
+        sys.stdout.write(shown)
         return DONE
     cwd = Path(os.path.normpath(Path.cwd() / (split.directory or ".")))
     if not cwd.is_dir():

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from lithify.cli.extensions import extension_help, extension_names
-from lithify.cli.helping import help_text, overview
-from lithify.cli.registry import COMMANDS, find_entry
+from lithify.cli.helping import known_help
+from lithify.cli.registry import COMMANDS
 from lithify.definitions.nearest import nearest
 from lithify.definitions.root import find_root
 from lithify.errors import LithifyError
@@ -36,8 +36,7 @@ def command(
     if extensions:
         sys.stdout.write("".join(f"{name}\n" for name in extension_names(root)))
         return
-    entry = find_entry(topic)
-    text = help_text(entry) if entry else extension_help(topic, root) if topic else overview()
+    text = known_help([topic] if topic else []) or extension_help(topic, root)
     if text is None:
         known = [*(name for one in COMMANDS for name in (one.name, *one.aliases)), *extension_names(root)]
         near = nearest(topic, known)

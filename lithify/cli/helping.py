@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from lithify.cli.registry import COMMANDS, PANELS, CommandEntry
+from lithify.cli.registry import COMMANDS, PANELS, CommandEntry, find_entry
 
 TEXTS = Path(__file__).with_name("texts")
 
@@ -43,3 +44,11 @@ def help_text(entry: CommandEntry) -> str:
         return (TEXTS / f"{entry.name}.txt").read_text(encoding="utf-8")
     except FileNotFoundError:
         return str(importlib.import_module("lithify.cli.help_texts").made_help(entry))
+
+
+def known_help(topics: Sequence[str]) -> str | None:
+    """Return what ``lithify help TOPIC`` prints where that needs no definitions and no extension: of all, or of one command."""
+    if not topics:
+        return overview()
+    entry = find_entry(topics[0]) if len(topics) == 1 else None
+    return help_text(entry) if entry else None
