@@ -6,7 +6,9 @@ readers of the same events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -153,8 +155,34 @@ class Warned(Event):
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed(Event):
+    """Something that takes time has ended; one within another ends before it, in the same thread.
+
+    ``phase``: ``load``, ``resolve``, ``plan``, ``prepare``, ``fetch``, ``wait``, ``unpack``, ``stage``, ``run``, ``capture``,
+    ``commit``, ``merge``, ``integrate``, ``sync``.
+    """
+
+    phase: str
+    name: str = ""
+    """The chunk or system; empty where that is plain from what is around it, or it is the whole run's."""
+    detail: str = ""
+    """The step, where a phase has several."""
+    seconds: float = 0.0
+
+
 Report = Callable[[Event], None]
 """Takes an event; called from several threads at once, so a reader locks."""
+
+
+@contextmanager
+def timed(report: Report, phase: str, name: str = "", detail: str = "") -> Iterator[None]:
+    """Report how long the block took, however it ends."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        report(Timed(phase=phase, name=name, detail=detail, seconds=time.monotonic() - began))
 
 
 def ignore(event: Event) -> None:

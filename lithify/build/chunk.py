@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from lithify.cache import is_full, no_space
 from lithify.crash import crash_point
 from lithify.definitions.model import Source
 from lithify.errors import BuildFailed, Interrupted, UnsafeContent
-from lithify.events import StepStarted, Warned
+from lithify.events import StepStarted, Warned, timed
 from lithify.graph.environment import BOOTSTRAP_ROOT, chunk_environment
 from lithify.graph.model import Chunk, Command
 from lithify.graph.pins import Pin, source_identity
@@ -80,13 +80,14 @@ def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple
     workshop.report(StepStarted(name=chunk.name, step="unpack"))
     destdir = plain_folder(bench.staging / "inst")
     build = destdir if chunk.build_system == IMPORT else plain_folder(bench.scratch / "build")
-    digest = compose(
-        [source for source, _ in pins],
-        dict(pins),
-        build,
-        workshop.sources,
-        keep_git=chunk.keep_git,
-    )
+    with timed(workshop.report, "unpack", chunk.name):
+        digest = compose(
+            [source for source, _ in pins],
+            dict(pins),
+            build,
+            workshop.sources,
+            keep_git=chunk.keep_git,
+        )
     crash_point("chunk.laid-out")
     return LaidOut(build=build, destdir=destdir, digest=digest)
 
@@ -108,14 +109,16 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
         began = time.monotonic()
         workshop.report(StepStarted(name=chunk.name, step="capture"))
         try:
-            captured = capture_destdir(laid_out.destdir)
+            with timed(workshop.report, "capture", chunk.name):
+                captured = capture_destdir(laid_out.destdir)
         except UnsafeContent as error:
             raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
         _refuse_nothing(workshop, order, bench, log, captured)
         seconds["capture"] = time.monotonic() - began
         crash_point("chunk.captured")
         run = run_of(workshop, seconds=seconds, peak_memory=peak, started_at=started, log=log.digest())
-        return _publish(workshop, order, laid_out, captured, run)
+        with timed(workshop.report, "commit", chunk.name):
+            return _publish(workshop, order, laid_out, captured, run)
 
 
 def _run_commands(
@@ -136,9 +139,10 @@ def _run_commands(
             log.write(f"### {step.upper()}-COMMANDS ###\n".encode())
             environment = step_environment(workshop, order, step)
             for command in commands:
-                ended = run_command(
-                    sandbox.with_environment(environment), command, log=log, interrupt=workshop.interrupt
-                )
+                with timed(workshop.report, "run", chunk.name, step):
+                    ended = run_command(
+                        sandbox.with_environment(environment), command, log=log, interrupt=workshop.interrupt
+                    )
                 if ended.returncode != 0:
                     _stop_if_asked(workshop)
                     raise _failed(order, bench, log, step, _text(command), ended.reason)
@@ -153,23 +157,27 @@ def chunk_sandbox(
 ) -> Iterator[Sandbox]:
     """Mount what a chunk stages and yield the sandbox of its commands, still without an environment."""
     chunk = order.chunk
-    layers = [
-        ensure_layer(
-            workshop.cache, workshop.store, built.whole.digest, built.whole.tree, built.whole.manifest
-        )
-        for built in order.staged
-    ]
-    stack = resolve_stack(
-        workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
-    )
     build, destdir = f"/{chunk.name}.build", f"/{chunk.name}.inst"
-    with staging_area(
-        workshop.method,
-        [layer.path for layer in stack],
-        folder=bench.staging,
-        mount_points=[build, destdir],
-        upper=None,
-    ) as root:
+    with ExitStack() as staged:
+        with timed(workshop.report, "stage", chunk.name):
+            layers = [
+                ensure_layer(
+                    workshop.cache, workshop.store, built.whole.digest, built.whole.tree, built.whole.manifest
+                )
+                for built in order.staged
+            ]
+            stack = resolve_stack(
+                workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
+            )
+            root = staged.enter_context(
+                staging_area(
+                    workshop.method,
+                    [layer.path for layer in stack],
+                    folder=bench.staging,
+                    mount_points=[build, destdir],
+                    upper=None,
+                )
+            )
         yield Sandbox(
             root=root,
             binds=(

@@ -38,7 +38,7 @@ from lithify.build.recording import run_of
 from lithify.build.workshop import Bench, Workshop, plain_folder
 from lithify.crash import crash_point
 from lithify.errors import BuildFailed, Interrupted, MergeConflict
-from lithify.events import StepStarted, Warned
+from lithify.events import StepStarted, Warned, timed
 from lithify.graph.environment import INTEGRATION_ENVIRONMENT
 from lithify.graph.model import SelectedArtifact, SystemGraph
 from lithify.staging.area import staging_area
@@ -94,18 +94,19 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
     if scripts:
         with workshop.store.transaction() as transaction:
             own = _own_content(transaction, written)
-            merged = _merged(transaction, order, own)
+            merged = _merged(workshop, transaction, order, own)
         _judge_overlaps(workshop, graph, merged.overlaps)
         seconds["merge"] = time.monotonic() - began
         began = time.monotonic()
         crash_point("system.merged")
-        changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
+        with timed(workshop.report, "integrate"):
+            changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
         seconds["integrate"] = time.monotonic() - began
         log = log_digest(order.log)
         crash_point("system.integrated")
     # all in one transaction: what an earlier one wrote has no ref yet, and garbage collection may have taken it
-    with workshop.store.transaction() as transaction:
-        merged = _merged(transaction, order, _own_content(transaction, written))
+    with timed(workshop.report, "commit"), workshop.store.transaction() as transaction:
+        merged = _merged(workshop, transaction, order, _own_content(transaction, written))
         if changes is None:
             _judge_overlaps(workshop, graph, merged.overlaps)
             seconds["merge"] = time.monotonic() - began
@@ -185,17 +186,18 @@ def _own_content(transaction: Transaction, written: Mapping[str, WrittenFile]) -
     return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
 
 
-def _merged(transaction: Transaction, order: SystemOrder, own: Content) -> Merged:
+def _merged(workshop: Workshop, transaction: Transaction, order: SystemOrder, own: Content) -> Merged:
     """Return the merge of the selected artifacts and lithify's own files, written."""
     parts = [
         Part(name=selected.artifact, tree=content.tree, manifest=content.manifest)
         for selected in order.graph.system.selected
         for content in (order.chunks[selected.chunk].artifacts[selected.artifact],)
     ]
-    merged = merge(
-        transaction.reading, [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)]
-    )
-    transaction.write(merged)
+    with timed(workshop.report, "merge"):
+        merged = merge(
+            transaction.reading, [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)]
+        )
+        transaction.write(merged)
     return merged
 
 

@@ -17,7 +17,9 @@ from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.show import as_text
 from lithify.cli.space import require_room
+from lithify.cli.timing import timings_of
 from lithify.errors import LithifyError
+from lithify.events import timed
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
 from lithify.schedule.request import request_for
@@ -43,6 +45,15 @@ def command(
             "--events", metavar="FILE", help="write all that happens as JSON lines to a file or descriptor"
         ),
     ] = "",
+    timings: Annotated[
+        bool,
+        typer.Option(
+            "--timings",
+            metavar="[FILE.json]",
+            help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
+        ),
+    ] = False,
+    timings_file: Annotated[str, typer.Option("--timings-file", hidden=True)] = "",
 ) -> None:
     """Build a system, or only the named chunks and strata of it, and print KEY.kind.name of what was asked for.
 
@@ -52,17 +63,23 @@ def command(
       lithify build demo zlib dropbear
       lithify build demo --keep-going -j 4
       lithify build demo --dry-run
+      lithify build demo --timings trace.json
     """
     if dry_run:
         _show_only(ctx.obj, system, components or ())
         return
-    with reading_events(ctx.obj, events_to=events_to) as report, opened(ctx.obj, report) as session:
+    timer = timings_of(ctx.obj, timings, timings_file)
+    with (
+        reading_events(ctx.obj, events_to=events_to, timings=timer) as report,
+        opened(ctx.obj, report) as session,
+    ):
         file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
         request = request_for(session, file, components or ())
         if not request.is_done:
             require_room(ctx.obj.settings)
             # half a second, much of it libostree
-            building = importlib.import_module("lithify.schedule.building")
+            with timed(report, "prepare"):
+                building = importlib.import_module("lithify.schedule.building")
             building.build(session, request, keep_going=keep_going)
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)

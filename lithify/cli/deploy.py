@@ -11,6 +11,7 @@ import typer
 from lithify.build.benches import leftovers
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
+from lithify.cli.timing import timings_of
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
 from lithify.deploy.deployment import check_order, is_unchanged
 from lithify.deploy.order import Order
@@ -24,6 +25,15 @@ def command(
     deployments: Annotated[
         list[str] | None, typer.Argument(help="only these deployments; NAME.KEY=VALUE sets a value")
     ] = None,
+    timings: Annotated[
+        bool,
+        typer.Option(
+            "--timings",
+            metavar="[FILE.json]",
+            help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
+        ),
+    ] = False,
+    timings_file: Annotated[str, typer.Option("--timings-file", hidden=True)] = "",
 ) -> None:
     """Deploy the systems of a cluster, or the named deployments of it; they must be built.
 
@@ -32,9 +42,11 @@ def command(
       lithify deploy clusters/demo.morph
       lithify deploy demo image
       lithify deploy demo image image.location=/tmp/demo.img
+      lithify deploy demo image --timings
     """
     names, overrides = split_overrides(deployments or ())
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    timer = timings_of(ctx.obj, timings, timings_file)
+    with reading_events(ctx.obj, timings=timer) as report, opened(ctx.obj, report) as session:
         session.hold_cache()
         definitions = session.definitions
         file = definitions.cluster(definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))

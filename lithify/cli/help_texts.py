@@ -29,7 +29,7 @@ def made_help(entry: CommandEntry) -> str:
     options = [
         (_spelling(one), _help(one))
         for one in parameters
-        if one.param_type_name == "option" and one.name != "help"
+        if one.param_type_name == "option" and one.name != "help" and not one.hidden
     ]
     usage = " ".join(
         ["Usage: lithify", entry.name, *(name for name, _ in arguments), *(["[OPTIONS]"] if options else [])]
@@ -63,7 +63,7 @@ def _metavar(parameter: Any) -> str:
 def _spelling(parameter: Any) -> str:
     names = ", ".join(sorted(parameter.opts, key=len))
     if parameter.is_flag:
-        return names
+        return f"{names} {parameter.metavar or ''}".rstrip()
     return f"{names} {parameter.metavar or str(parameter.opts[-1]).lstrip('-').upper()}"
 
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.registry import CommandEntry
+from lithify.cli.timing import spelled_out
 from lithify.errors import HostError, UsageError
 
 
@@ -36,7 +37,7 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
     Raises :class:`UsageError` for wrong arguments, ``KeyboardInterrupt`` where the user stopped it.
     """
     program = parser_of(entry)
-    own = list(arguments)
+    own = spelled_out(arguments)
     if entry.takes_a_command and "--" in own:
         behind = own.index("--")
         own, invocation = own[:behind], replace(invocation, inner_command=tuple(own[behind + 1 :]))

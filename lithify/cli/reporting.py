@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from lithify.cli.jsonlines import JsonLinesReader
 from lithify.cli.messages import Messages
 from lithify.cli.plain import PlainReader
 from lithify.cli.terminal import TerminalReader
+from lithify.cli.timing import Timings
 from lithify.config import Settings, value_text
 from lithify.errors import UsageError
 from lithify.events import BuildPlanned, Event, Report
@@ -39,7 +40,7 @@ class Reader(Protocol):
 class _All:
     """Hands each event to every reader; where a build begins, the settings in force are said once."""
 
-    def __init__(self, readers: list[Reader], settings: Settings, messages: Messages) -> None:
+    def __init__(self, readers: Sequence[Report], settings: Settings, messages: Messages) -> None:
         self._readers = readers
         self._messages = messages
         self._in_force = settings_in_force(settings)
@@ -53,10 +54,12 @@ class _All:
 
 
 @contextmanager
-def reading_events(invocation: Invocation, *, events_to: str = "") -> Iterator[Report]:
+def reading_events(
+    invocation: Invocation, *, events_to: str = "", timings: Timings | None = None
+) -> Iterator[Report]:
     """Yield a report whose events are shown on stderr as the settings say; completed at the end of the block.
 
-    ``events_to`` is a file, or the number of an open descriptor, that gets them as JSON lines.
+    ``events_to`` is a file, or the number of an open descriptor, that gets them as JSON lines. ``timings`` are shown then.
     """
     messages = invocation.messages
     settings = invocation.settings
@@ -69,11 +72,13 @@ def reading_events(invocation: Invocation, *, events_to: str = "") -> Iterator[R
     messages.above = visible.print_above
     try:
         with _stopping(visible):
-            yield _All(readers, settings, messages)
+            yield _All([*readers, *([timings] if timings else ())], settings, messages)
     finally:
         messages.above = None
         for reader in readers:
             reader.close()
+        if timings is not None:
+            messages.warn(timings.end())
 
 
 def settings_in_force(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import caller_of
 from lithify.definitions.root import find_root
-from lithify.events import Report
+from lithify.events import Report, timed
 from lithify.schedule.definitions_from_git import Origin, folder_of
 from lithify.schedule.session import Session, open_session
 from lithify.store.reading import Repository
@@ -18,7 +18,8 @@ from lithify.store.reading import Repository
 def opened(invocation: Invocation, report: Report, origin: Origin | None = None) -> Iterator[Session]:
     """Yield a session on the definitions of a commit, or on those around the folder where the command was started."""
     root = find_root(invocation.cwd) if origin is None else folder_of(origin, caller_of(invocation, report))
-    session = open_session(root, invocation.settings, report, invocation.environment)
+    with timed(report, "load"):
+        session = open_session(root, invocation.settings, report, invocation.environment)
     try:
         yield session
     finally:

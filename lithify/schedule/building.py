@@ -17,7 +17,7 @@ from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_syste
 from lithify.build.workshop import Workshop
 from lithify.cache import CacheFolder, open_cache
 from lithify.errors import LithifyError, SeveralFailed
-from lithify.events import BuildPlanned, Note, Warned
+from lithify.events import BuildPlanned, Note, Warned, timed
 from lithify.graph.model import SystemGraph
 from lithify.schedule.classic import classic_identities
 from lithify.schedule.definitions_state import definitions_state
@@ -35,8 +35,6 @@ from lithify.store.damage import DamagedObject
 from lithify.store.healing import heal
 from lithify.store.writing import Store
 
-NAMES = "names"
-"""In the cache's ``staging/``, where each run mounts a small file system of its own."""
 MOST_HEALINGS = 20
 """How often a build begins again because it came upon damaged objects; each time it gets further."""
 Outcome = Literal["built", "unchanged"]
@@ -66,7 +64,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     enter()
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
-    method = choose_method(cache, settings.staging_method).with_names(names_in_memory(cache.staging / NAMES))
+    method = choose_method(cache, settings.staging_method).with_names(names_in_memory())
     session.report(Note(text=f"staging by {method.describe()}; {describe_limits()}"))
     weak = weaknesses(memory_limit=settings.memory_limit)
     for weakness in weak:
@@ -169,8 +167,10 @@ def _build(
 def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
     """Open a workshop for one system's build; see :func:`open_workshop`."""
     graph = resolved.graph
+    with timed(session.report, "prepare", detail="namespace and staging"):
+        workshop = open_workshop(session, graph)
     return Undertaking(
-        workshop=open_workshop(session, graph),
+        workshop=workshop,
         graph=graph,
         keys=resolved.keys,
         pins=resolved.pins,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lithify.build.metadata import BuiltChunk
 from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
-from lithify.events import ComponentFailed
+from lithify.events import ComponentFailed, timed
 from lithify.graph.model import SystemGraph
 from lithify.schedule.plan import Plan, choose, expected_paths
 from lithify.schedule.realising import Undertaking, earlier_seconds, find_chunk, realise_chunk
@@ -114,7 +114,8 @@ class _Run:
     def _realise(self, name: str) -> BuiltChunk:
         fetch = self.fetches.get(name)
         if fetch is not None:
-            fetch.result()
+            with timed(self.undertaking.workshop.report, "wait", name, "sources"):
+                fetch.result()
         return realise_chunk(self.undertaking, name, self.available)
 
     def _tree_known(self, name: str) -> bool:
@@ -126,7 +127,8 @@ class _Run:
         )
 
     def _fetch(self, name: str) -> None:
-        fetch_all(self.undertaking.pins_of(name), self.undertaking.workshop.sources, chunk=name)
+        with timed(self.undertaking.workshop.report, "fetch", name):
+            fetch_all(self.undertaking.pins_of(name), self.undertaking.workshop.sources, chunk=name)
 
     def _ended(self, future: concurrent.futures.Future[BuiltChunk], name: str) -> None:
         try:

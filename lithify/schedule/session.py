@@ -18,7 +18,7 @@ from lithify.config import Settings
 from lithify.definitions.model import Source
 from lithify.definitions.tree import Definitions, load
 from lithify.definitions.watching import Status, WatchedFolder, status_of
-from lithify.events import Report, Waiting
+from lithify.events import Report, Waiting, timed
 from lithify.facts import Facts
 from lithify.graph.keys import Keys, definition_keys, known
 from lithify.graph.model import DefinitionKey, SystemGraph
@@ -143,9 +143,12 @@ def resolve_system(session: Session, system: str, *, ask: bool = False) -> Resol
     sources = session.sources()
     context = sources if ask else replace(sources, no_git_update=True)
     detect = detector(session.definitions, context, ask=ask)
-    graph = resolve(session.definitions, system, detect=detect)
-    pins = resolve_pins(declared_in(graph), session.lock, context, graph.format)
-    return Resolved(graph=graph, pins=pins, keys=definition_keys(graph, pins))
+    with timed(session.report, "load", detail="definitions"):
+        graph = resolve(session.definitions, system, detect=detect)
+    with timed(session.report, "resolve", detail="pins"):
+        pins = resolve_pins(declared_in(graph), session.lock, context, graph.format)
+    with timed(session.report, "resolve", detail="keys"):
+        return Resolved(graph=graph, pins=pins, keys=definition_keys(graph, pins))
 
 
 def chunk_is_cached(session: Session, resolved: Resolved, name: str) -> bool:
@@ -160,7 +163,8 @@ def plan_of(session: Session, resolved: Resolved, wanted: Sequence[str] | None =
         if wanted is not None
         else tuple(dict.fromkeys(s.chunk for s in resolved.graph.system.selected))
     )
-    return plan_chunks(resolved.keys, names, lambda name: chunk_is_cached(session, resolved, name))
+    with timed(session.report, "plan"):
+        return plan_chunks(resolved.keys, names, lambda name: chunk_is_cached(session, resolved, name))
 
 
 def declared_in(graph: SystemGraph) -> dict[Source, str]:

@@ -181,9 +181,7 @@ def _entries(walk: _Walk) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]
             within: list[bytes] = []
             if stat.S_ISDIR(info.st_mode):
                 if path.count(b"/") - walk.top.count(b"/") > DEEPEST:
-                    walk.refuse(
-                        path, f"is too deep: folders are nested more than {DEEPEST} deep"
-                    )
+                    walk.refuse(path, f"is too deep: folders are nested more than {DEEPEST} deep")
                     continue
                 within = os.listdir(path)
                 waiting.append((path, within))

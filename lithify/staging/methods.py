@@ -23,7 +23,7 @@ from lithify.staging.mounting import (
     mount_overlay_classic,
     unmount_target,
 )
-from lithify.staging.names import ShortNames
+from lithify.staging.names import ShortNames, names_on_disk
 
 CHOICES = ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy")
 """What the setting ``staging-method`` may be; tests also force ``overlay-trusted``."""
@@ -60,8 +60,12 @@ def _overlay(*, userxattr: bool, classic: bool) -> Method:
     def mount(
         stack: Stack, target: Path, scratch: Path, names: ShortNames | None = None
     ) -> Callable[[], None]:
-        names = names or ShortNames(scratch / "links")
-        attach(stack, target, names, userxattr=userxattr)
+        own = names or names_on_disk(scratch / "links")
+        try:
+            attach(stack, target, own, userxattr=userxattr)
+        finally:
+            if names is None:
+                own.close()
         return lambda: unmount_target(target)
 
     where = "in a user namespace" if userxattr else "as root"

@@ -69,7 +69,7 @@ def mount_overlay(stack: Stack, target: Path, names: ShortNames, *, userxattr: b
                 context.set("workdir", names.of(stack.work))
             context.attach(str(target), MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if stack.upper is None else 0))
 
-    _in_folder(names.folder, attach)
+    _in_folder(names.descriptor, attach)
 
 
 def mount_overlay_classic(stack: Stack, target: Path, names: ShortNames, *, userxattr: bool) -> None:
@@ -83,7 +83,7 @@ def mount_overlay_classic(stack: Stack, target: Path, names: ShortNames, *, user
             errno.E2BIG, f"{len(stack.lowers)} layers do not fit the options of mount(2)", str(target)
         )
     flags = MS_NODEV | (MS_RDONLY if stack.upper is None else 0)
-    _in_folder(names.folder, lambda: mount("overlay", str(target), "overlay", flags, options))
+    _in_folder(names.descriptor, lambda: mount("overlay", str(target), "overlay", flags, options))
 
 
 def _options(stack: Stack, *, userxattr: bool) -> list[str]:
@@ -98,8 +98,8 @@ def _options(stack: Stack, *, userxattr: bool) -> list[str]:
     return options if stack.upper is None else [*options, "volatile"]
 
 
-def _in_folder(folder: Path, action: Callable[[], None]) -> None:
-    """Call ``action`` in a thread whose working directory is ``folder``; that of the process never changes."""
+def _in_folder(folder: int, action: Callable[[], None]) -> None:
+    """Call ``action`` in a thread whose working directory is the open ``folder``; that of the process never changes."""
     failure: list[BaseException] = []
 
     def work() -> None:

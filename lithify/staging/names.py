@@ -12,17 +12,15 @@ import threading
 from pathlib import Path
 
 from lithify.cache import remove_tree
-from lithify.staging.syscalls import MS_NODEV, MS_NOSUID, mount
+from lithify.staging.syscalls import FilesystemContext
 
 
 class ShortNames:
-    """Names of folders, relative to ``folder``; safe for several threads."""
+    """Names of folders, relative to an open folder; safe for several threads, closed by :meth:`close`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin with an empty ``folder``, whose parent is there."""
-        self.folder = folder
-        remove_tree(folder)
-        folder.mkdir(mode=0o700)
+    def __init__(self, descriptor: int) -> None:
+        """Take over a descriptor of an empty folder."""
+        self.descriptor = descriptor
         self._lock = threading.Lock()
         self._names: dict[Path, str] = {}
 
@@ -32,19 +30,30 @@ class ShortNames:
             name = self._names.get(path)
             if name is None:
                 name = format(len(self._names), "x")
-                os.symlink(path, f"{self.folder}/{name}")
+                os.symlink(path, name, dir_fd=self.descriptor)
                 self._names[path] = name
             return name
 
+    def close(self) -> None:
+        """Give the folder up."""
+        os.close(self.descriptor)
 
-def names_in_memory(place: Path) -> ShortNames | None:
-    """Return names that are gone with the mount namespace of this process, which mounts a file system of its own at ``place``.
 
-    ``place`` is a folder that others may use so too, made if missing. None where the kernel refuses.
+def names_on_disk(folder: Path) -> ShortNames:
+    """Return names in a folder, made anew."""
+    remove_tree(folder)
+    folder.mkdir(mode=0o700)
+    return ShortNames(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+
+def names_in_memory() -> ShortNames | None:
+    """Return names in a file system of their own, which is mounted nowhere and ends with its descriptor (an ``O_PATH`` one).
+
+    None where the kernel refuses.
     """
-    place.mkdir(mode=0o700, exist_ok=True)
     try:
-        mount("lithify", str(place), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700")
+        with FilesystemContext("tmpfs") as context:
+            context.set("mode", "0700")
+            return ShortNames(context.mounted())
     except OSError:
         return None
-    return ShortNames(place / "names")

@@ -103,26 +103,7 @@ class FilesystemContext:
 
     def attach(self, target: str, attributes: int = 0) -> None:
         """Make the file system and mount it at ``target``."""
-        _checked(
-            _libc.syscall(
-                _SYS_FSCONFIG,
-                ctypes.c_int(self._descriptor),
-                ctypes.c_uint(_FSCONFIG_CMD_CREATE),
-                ctypes.c_char_p(None),
-                ctypes.c_char_p(None),
-                ctypes.c_int(0),
-            ),
-            target,
-        )
-        mounted = _checked(
-            _libc.syscall(
-                _SYS_FSMOUNT,
-                ctypes.c_int(self._descriptor),
-                ctypes.c_uint(_FSMOUNT_CLOEXEC),
-                ctypes.c_uint(attributes),
-            ),
-            target,
-        )
+        mounted = self.mounted(attributes, target)
         try:
             _checked(
                 _libc.syscall(
@@ -137,6 +118,29 @@ class FilesystemContext:
             )
         finally:
             os.close(mounted)
+
+    def mounted(self, attributes: int = 0, what: str = "") -> int:
+        """Make the file system and return a descriptor of its root; it is mounted nowhere. ``what`` is named in errors."""
+        _checked(
+            _libc.syscall(
+                _SYS_FSCONFIG,
+                ctypes.c_int(self._descriptor),
+                ctypes.c_uint(_FSCONFIG_CMD_CREATE),
+                ctypes.c_char_p(None),
+                ctypes.c_char_p(None),
+                ctypes.c_int(0),
+            ),
+            what,
+        )
+        return _checked(
+            _libc.syscall(
+                _SYS_FSMOUNT,
+                ctypes.c_int(self._descriptor),
+                ctypes.c_uint(_FSMOUNT_CLOEXEC),
+                ctypes.c_uint(attributes),
+            ),
+            what,
+        )
 
 
 def _checked(result: int, what: str) -> int:

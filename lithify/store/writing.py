@@ -14,7 +14,7 @@ from typing import Any
 
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
-from lithify.events import Report, Waiting, ignore
+from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
 from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
@@ -94,7 +94,8 @@ class Store:
         """Have on the disk all that was written, refs included; a last one may else be lost with the power."""
         if self.sync:
             try:
-                self._syncing()
+                with timed(self.report, "sync"):
+                    self._syncing()
             except OSError as error:
                 raise host_error_of(error, self.cache.ostree) from error
 

@@ -216,3 +216,35 @@ def test_the_log_file_gets_all_of_it(program: Program) -> None:
     program.run("show", "smal", "--log", str(log))
     assert log.read_text().startswith(text)
     assert 'ERROR: no definition "smal"' in log.read_text()
+
+
+def test_timings_tell_where_the_time_went(program: Program) -> None:
+    trace = program.folder / "trace.json"
+    said = program.done("build", "small", "--timings", str(trace))
+    assert len(said.stdout.splitlines()) == 1
+    table = said.stderr[said.stderr.index("the whole command took") :].splitlines()
+    assert {"load", "resolve", "prepare", "stage", "run", "commit"} <= set(table[1].split())
+    names = [line.partition("  ")[0] for line in table[2:]]
+    assert {"shell", "lib", "app", "odd", "small"} <= set(names)
+    assert names[-2:] == ["(the whole run)", "all"]
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert {"build", "install"} <= {
+        e["name"] for e in events if e["ph"] == "X" and e["args"].get("component") == "lib"
+    }
+    assert {"merge", "integrate", "sync"} <= {
+        e["cat"] for e in events if e["ph"] == "X" and e["args"].get("component") == "small"
+    }
+
+
+def test_timings_of_a_failed_build_are_shown_too(program: Program) -> None:
+    change(program, "chunks/lib.morph", "- grep", "- false\n- grep")
+    said = program.run("build", "small", "--timings")
+    assert said.status == 1
+    assert "the whole command took" in said.stderr
+    assert said.stderr.splitlines()[-1].startswith(("ERROR", "hint", " "))
+
+
+def test_a_trace_that_cannot_be_written_is_told_before_the_build(program: Program) -> None:
+    said = program.run("build", "small", "--timings=/nowhere/trace.json")
+    assert (said.status, said.stdout) == (2, "")
+    assert said.stderr.startswith("ERROR: --timings /nowhere/trace.json: No such file or directory")
