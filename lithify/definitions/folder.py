@@ -72,15 +72,25 @@ class Folder:
 
         Hidden folders are left out, and those that hold a ``VERSION`` of their own: that is another tree.
         """
-        for folder, folders, files in os.walk(self._root):
-            if folder != self._root and "VERSION" in files:
-                folders.clear()
+        waiting = [""]
+        while waiting:
+            below = waiting.pop()
+            try:
+                with os.scandir(os.path.join(self._root, below)) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+            except OSError:
+                continue  # it is not ours to read, has gone, or is too deep for any name to reach it
+            files = [entry.name for entry in entries if not _leads_to_folder(entry)]
+            if below and "VERSION" in files:
                 continue
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            below = os.path.relpath(folder, self._root)
-            for name in sorted(files):
-                if name.endswith(".morph"):
-                    yield name if below == "." else f"{below}/{name}"
+            prefix = f"{below}/" if below else ""
+            yield from (f"{prefix}{name}" for name in files if name.endswith(".morph"))
+            folders = [
+                entry.name
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            ]
+            waiting += [f"{prefix}{name}" for name in reversed(folders)]
 
     def _plain_path(self, name: str) -> str:
         """Return the path of a name whose last part is taken for no symbolic link."""
@@ -94,3 +104,10 @@ class Folder:
         if not path.startswith(self._root.rstrip("/") + "/"):
             raise OutsideError(f"{name} leads out of the definitions")
         return path
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -82,6 +82,11 @@ class DebianSourceKind:
             aside = into / ".lithify-debian"
             aside.mkdir()
             unpack_archives([found.archive(found.debian, context)], aside, context)
+            if not _is_folder(aside / "debian"):
+                raise SourceError(
+                    f"{self.label(source, pin)}: there is no folder debian in {found.debian}",
+                    hints=["nothing of it was used"],
+                )
             remove_tree(into / "debian")
             (aside / "debian").rename(into / "debian")
             remove_tree(aside)
@@ -98,6 +103,11 @@ class DebianSourceKind:
             apply_patches([patch], into, context, owner=label, exact=True)
         folder = into / "debian/patches"
         if found.debian and (folder / "series").is_file():
+            if not _is_folder(folder) or (folder / "series").is_symlink():
+                raise SourceError(
+                    f"{label}: its patches are a symlink, which would lead out of the package",
+                    hints=["say `patches: false` to take it without them"],
+                )
             patches = read_series(folder, strip=1)
             apply_patches(patches, into, context, owner=label, exact=True)
 
@@ -154,6 +164,11 @@ class SourceFiles:
 
     def _one(self, pattern: re.Pattern[str]) -> str:
         return next((name for name in sorted(self._files) if pattern.search(name)), "")
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a folder is at a path, and no link to one: that would lead to the host's."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _unpack_below(archive: Archive, into: Path, context: SourceContext) -> None:

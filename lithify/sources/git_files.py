@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from lithify.definitions.limits import MAX_BYTES
 from lithify.errors import SourceError
 from lithify.process import run
 from lithify.sources.git_program import HARDENED, query, query_environment
+from lithify.sources.unpacking import escaped
 
 _ROOT_FILES = frozenset({"VERSION", "DEFAULTS"})
 _MOST_LINKS = 40
@@ -104,7 +106,7 @@ class CommittedFiles:
             fields, tab, path = line.partition("\t")
             if tab:
                 mode, _, name, size = fields.split()
-                entries[path] = _Entry(mode=mode, object=name, size=int(size) if size != "-" else 0)
+                entries[path] = _Entry(mode=mode, object=name, size=int(size) if size.isdigit() else 0)
         return entries
 
     @cached_property
@@ -136,20 +138,45 @@ class CommittedFiles:
         return "/".join(at)
 
     def write_into(self, folder: Path) -> None:
-        """Write all files into an empty folder, as a checkout has them; a submodule is an empty folder."""
+        """Write all files into an empty folder, as a checkout has them; a submodule is an empty folder.
+
+        Raises :class:`SourceError`, before anything is written, where a path of the commit would leave the folder.
+        """
+        self._refuse_odd_paths()
         contents = read_blobs(
             self._place.repository, [e.object for e in self._entries.values() if e.mode != "160000"]
         )
         for name, entry in self._entries.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.mode == "160000":
-                path.mkdir()
-            elif entry.mode == "120000":
-                os.symlink(contents[entry.object], os.fsencode(path))
-            else:
-                path.write_bytes(contents[entry.object])
-                path.chmod(0o755 if entry.mode == "100755" else 0o644)
+            try:
+                self._write_entry(folder / name, entry, contents)
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise SourceError(
+                    f"commit {self._place.commit} cannot be laid out: {escaped(name[-200:])}: "
+                    f"{error.strerror if isinstance(error, OSError) else error}"
+                ) from error
+
+    def _write_entry(self, path: Path, entry: _Entry, contents: Mapping[str, bytes]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.mode == "160000":
+            path.mkdir()
+        elif entry.mode == "120000":
+            os.symlink(contents[entry.object], os.fsencode(path))
+        else:
+            path.write_bytes(contents[entry.object])
+            path.chmod(0o755 if entry.mode == "100755" else 0o644)
+
+    def _refuse_odd_paths(self) -> None:
+        """Refuse paths that no work tree has: git's objects can hold any, and each is ours to write."""
+        folders = {folder for path in self._entries for folder in _folders_above(path)}
+        for path in self._entries:
+            parts = path.split("/")
+            if path in folders or any(part in ("", ".", "..") or part.casefold() == ".git" for part in parts):
+                raise SourceError(
+                    f"commit {self._place.commit} holds the path {escaped(path[-200:])!r}, which no checkout can have",
+                    hints=["somebody made it by hand: nothing of it was used"],
+                )
 
 
 def _is_definition(path: str) -> bool:
@@ -175,7 +202,13 @@ def read_blobs(repository: Path, objects: Iterable[str]) -> dict[str, bytes]:
     start = 0
     for name in wanted:
         end = said.index(b"\n", start)
-        size = int(said[start:end].split()[2])
+        words = said[start:end].split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise SourceError(
+                f"the object {name} of {repository} is missing, or no file",
+                hints=["`git fsck` there tells what else is damaged"],
+            )
+        size = int(words[2])
         blobs[name] = said[end + 1 : end + 1 + size]
         start = end + size + 2
     return blobs

@@ -58,10 +58,18 @@ def parse_lock(content: bytes, name: str) -> Lock:
     reader = _Reader(name)
     for number, raw in enumerate(content.split(b"\n"), 1):
         reader.take(number, raw)
+        if len(reader.faults) >= _MOST_FAULTS:
+            break
     reader.end_block()
     if reader.faults:
         raise DefinitionErrors(reader.faults)
     return Lock(pins=reader.pins)
+
+
+_MOST_FAULTS = 100
+"""Then it is no lock file, and the rest would say the same."""
+_LONGEST_TOLD = 500
+"""Characters of a line that are shown."""
 
 
 class _Reader:
@@ -106,7 +114,7 @@ class _Reader:
             return
         kind = KINDS.get(identity.partition(" ")[0])
         if kind is None:
-            self._fault(line, f"unknown kind of source {identity.partition(' ')[0]}", identity)
+            self._fault(line, f"unknown kind of source {identity.partition(' ')[0][:80]}", identity)
         elif identity in self.pins:
             self._fault(line, "a source that is pinned already", identity, _RENEW)
         else:
@@ -118,7 +126,7 @@ class _Reader:
 
     def _fault(self, line: int, message: str, text: str, hint: str = "") -> None:
         self._is_whole = False
-        place = Place(self._name, line, 1, text)
+        place = Place(self._name, line, 1, text[:_LONGEST_TOLD])
         self.faults.append(Fault(place=place, message=message, hint=hint))
 
 
