@@ -15,6 +15,7 @@ from typing import Any
 
 PARTS: dict[str, str] = {
     "crashes": "tests.faults.crashes:run",
+    "deceit": "tests.faults.deceit:deceit",
 }
 """Name → ``module:function``, in the order in which they run."""
 

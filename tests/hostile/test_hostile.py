@@ -1,0 +1,73 @@
+"""At least 200 hostile inputs, each with a clear outcome; a process of their own plays them, without any thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.hostile.__main__ import PARTS, cases_of
+from tests.hostile.bench import Case, Scene, judge
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_hostile_input_has_a_clear_outcome(part: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("makes devices, and files of other users")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.hostile", "--json", part],
+        cwd=PROJECT,
+        env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout, done.stderr
+    verdicts = json.loads(done.stdout)[part]
+    assert {name: verdict["wrong"] for name, verdict in verdicts.items() if verdict["wrong"]} == {}
+    assert verdicts.keys() == cases_of(part).keys()
+    print(f"{part}: {len(verdicts)} hostile inputs")
+
+
+def test_there_are_enough_of_them() -> None:
+    counts = {part: len(cases_of(part)) for part in PARTS}
+    print(f"{sum(counts.values())} hostile inputs: {counts}")
+    assert sum(counts.values()) >= 200
+
+
+def _touches(scene: Scene) -> None:
+    (scene.outside / "secret").write_text("known")
+
+
+def _ends_without_a_word(scene: Scene) -> None:
+    os._exit(1)
+
+
+def _is_hungry(scene: Scene) -> None:
+    bytearray(b"x" * (600 << 20))
+
+
+def _raises(scene: Scene) -> None:
+    raise KeyError("evil")
+
+
+@pytest.mark.parametrize(
+    ("act", "wrong"),
+    [
+        (_touches, "touched what is outside"),
+        (_ends_without_a_word, "ended without a word"),
+        (_is_hungry, "MB"),
+        (_raises, "KeyError"),
+        (lambda scene: None, ""),
+    ],
+)
+def test_the_judge_is_not_deceived(act: object, wrong: str, tmp_path: Path) -> None:
+    verdict = judge(Case(act), tmp_path)  # type: ignore[arg-type]
+    assert wrong in verdict.wrong
+    assert bool(verdict.wrong) == bool(wrong)
