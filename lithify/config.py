@@ -134,6 +134,14 @@ class Settings:
     """``no`` for caches that may be lost."""
     builder_id: str = ""
     """The URI by which you are known who vouch for the builds of this machine; stands in their provenance."""
+    sign_gpg: str = ""
+    """The GPG key that commits are signed with, by what gpg knows it by; empty signs none."""
+    gpg_homedir: Path | None = None
+    """Where gpg finds it; by default as gpg does."""
+    sign_ed25519: Path | None = None
+    """A file with the ed25519 key that commits are signed with, as ``openssl genpkey -algorithm ed25519`` writes it."""
+    trusted_keys: tuple[str, ...] = ()
+    """Files of public keys by which ``fsck --signatures`` checks: keyrings of ``gpg --export``, ed25519 keys as PEM."""
     gc_keep: int = 604800
     """Seconds that builds stay to which nothing refers."""
     cachedir_max_size: int | None = None
@@ -179,7 +187,7 @@ class Settings:
 
 SETTING_NAMES = tuple(item.name.replace("_", "-") for item in fields(Settings) if item.name != "origins")
 """All settings, as they stand in files and options."""
-_LISTS = frozenset({"repo-alias", "trove-id", "mirror"})
+_LISTS = frozenset({"repo-alias", "trove-id", "mirror", "trusted-keys"})
 _BOOLEANS = frozenset({"no-git-update", "partial", "fsync", "verbose", "quiet", "debug"})
 _SIZES = frozenset(
     {"cachedir-min-space", "tempdir-min-space", "memory-limit", "log-limit", "cachedir-max-size"}
@@ -188,7 +196,7 @@ _NO_LIMIT = frozenset({"memory-limit", "cachedir-max-size"})
 """Sizes of which 0 is no limit."""
 _COUNTS = frozenset({"max-jobs", "jobs"})
 _DURATIONS = frozenset({"timeout", "gc-keep"})
-_PATHS = frozenset({"cachedir", "tempdir"})
+_PATHS = frozenset({"cachedir", "tempdir", "gpg-homedir", "sign-ed25519"})
 _CHOICES = {
     "local-changes": ("include", "ignore"),
     "staging-method": ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy"),

@@ -7,6 +7,8 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,17 +19,20 @@ from lithify.cli.invocation import Invocation
 from lithify.cli.reporting import reading_events
 from lithify.definitions.root import find_root
 from lithify.errors import HostError, LithifyError
-from lithify.events import Report
 from lithify.schedule.inspection import BY_HAND, Damage, Inspection, inspect
 from lithify.schedule.mending import mend
 from lithify.sources.lock import LOCK_NAME
 from lithify.staging.namespace import enter
+from lithify.store.signing import trusted_keys
 
 
 def command(
     ctx: typer.Context,
     repair: Annotated[
         bool, typer.Option("--repair", help="throw away what is damaged, so that it is made again")
+    ] = False,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="every build must be signed by one of trusted-keys")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print what was found as JSON")] = False,
 ) -> None:
@@ -40,6 +45,7 @@ def command(
     Examples:
       lithify fsck
       lithify fsck --repair
+      lithify fsck --signatures --trusted-keys release.gpg
       lithify fsck --json
     """
     invocation: Invocation = ctx.obj
@@ -47,26 +53,22 @@ def command(
     if not cache.root.is_dir():
         _show(Inspection(counts={}, damages=()), (), as_json=as_json)
         return
-    with reading_events(invocation) as report:
+    with reading_events(invocation) as report, ExitStack() as held:
+        trusted = held.enter_context(trusted_keys(_key_files(invocation))) if signatures else None
         enter()
-        lock_file = _lock_file(invocation)
-        found = inspect(cache, report, lock_file=lock_file)
+        look = partial(inspect, cache, report, lock_file=_lock_file(invocation), trusted=trusted)
+        found = look()
         left = found.damages
-        if repair and left:
-            left = _mended(invocation, cache, found, report, lock_file)
+        if repair and any(damage.what not in BY_HAND for damage in left):
+            mend(invocation.settings, cache, left, report)
+            left = look().damages
     _show(found, left if repair else None, as_json=as_json)
     if left:
         raise _error(left, repaired=repair)
 
 
-def _mended(
-    invocation: Invocation, cache: CacheFolder, found: Inspection, report: Report, lock_file: Path | None
-) -> tuple[Damage, ...]:
-    """Mend what was found and return what is damaged still."""
-    if any(damage.what not in BY_HAND for damage in found.damages):
-        mend(invocation.settings, cache, found.damages, report)
-        return inspect(cache, report, lock_file=lock_file).damages
-    return found.damages
+def _key_files(invocation: Invocation) -> list[Path]:
+    return [invocation.cwd / Path(name).expanduser() for name in invocation.settings.trusted_keys]
 
 
 def _cache(invocation: Invocation) -> CacheFolder:

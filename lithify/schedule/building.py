@@ -33,6 +33,7 @@ from lithify.staging.sandbox import Limits, confined, describe_limits
 from lithify.staging.weaknesses import weaknesses
 from lithify.store.damage import DamagedObject
 from lithify.store.healing import heal
+from lithify.store.signing import Signer, SigningKeys
 from lithify.store.writing import Store
 
 MOST_HEALINGS = 20
@@ -61,6 +62,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     session.hold_cache()
     open_cache(settings.cachedir)  # once more: it may have been emptied while we waited
     tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
+    signer = _signer(session)
     enter()
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
@@ -81,6 +83,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
             min_free=reserve(cache),
             report=session.report,
             lease=session.claim,
+            signer=signer,
         ),
         method=method,
         sources=replace(session.sources(), cache=cache, confined=confined),
@@ -93,6 +96,17 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
         weaknesses=weak,
         host_fingerprint=fingerprint() if on_host else "",
     )
+
+
+def _signer(session: Session) -> Signer | None:
+    """Start what signs commits, outside of the namespace; None where they are not signed."""
+    settings = session.settings
+    keys = SigningKeys(
+        gpg=settings.sign_gpg,
+        gpg_homedir=str(settings.gpg_homedir or ""),
+        ed25519=str(settings.sign_ed25519 or ""),
+    )
+    return Signer(keys, session.caller_environment) if keys else None
 
 
 def reserve(cache: CacheFolder) -> int:

@@ -24,10 +24,12 @@ from lithify.schedule.standing import is_whole
 from lithify.sources.checking import file_fault, files_by_digest, mirror_fault, mirrors
 from lithify.sources.lock import read_lock
 from lithify.store.damage import DamagedObject
+from lithify.store.gobject import open_repository
 from lithify.store.layer_checking import layer_fault, layers_of
 from lithify.store.reach import all_commits, reach
 from lithify.store.reading import Repository
 from lithify.store.ref_checking import ref_faults
+from lithify.store.signing import TrustedKeys, signature_fault
 from lithify.store.verifying import verify
 from lithify.store.writing import Store
 
@@ -42,10 +44,11 @@ MENDS: Mapping[str, str] = {
     "log": "--repair puts it aside; nothing else needs it",
     "answer": "--repair removes it; the next build finds out anew",
     "lock": "--repair removes it; whoever needs it makes it again",
+    "signature": "build it again with a key that is trusted, or name its key in the setting trusted-keys",
     "lock file": "take it from version control, or remove what is broken and run `lithify lock`",
 }
 """Kind of damage → what mends it."""
-BY_HAND = frozenset({"lock file"})
+BY_HAND = frozenset({"lock file", "signature"})
 """What is the user's own, and so not ours to mend."""
 
 
@@ -77,12 +80,21 @@ class Inspection:
     damages: tuple[Damage, ...]
 
 
-def inspect(cache: CacheFolder, report: Report, *, lock_file: Path | None = None) -> Inspection:
-    """Check the whole cache, and the definitions' lock file where one is given; in the store's namespace."""
+def inspect(
+    cache: CacheFolder,
+    report: Report,
+    *,
+    lock_file: Path | None = None,
+    trusted: TrustedKeys | None = None,
+) -> Inspection:
+    """Check the whole cache, and the definitions' lock file where one is given; in the store's namespace.
+
+    With keys that are trusted, every commit that a ref names must have a signature by one of them.
+    """
     looker = _Looker(cache, report)
     counts = {}
     damages: list[Damage] = []
-    for what, look in looker.parts(lock_file):
+    for what, look in looker.parts(lock_file, trusted):
         found = look()
         counts[what] = found[0]
         damages += found[1]
@@ -102,11 +114,15 @@ class _Looker:
         self._inodes: frozenset[int] = frozenset()
         self._builds = Builds(self._repository)
 
-    def parts(self, lock_file: Path | None) -> Iterator[tuple[str, Callable[[], _Found]]]:
+    def parts(
+        self, lock_file: Path | None, trusted: TrustedKeys | None
+    ) -> Iterator[tuple[str, Callable[[], _Found]]]:
         """Yield each part's name, and what looks at it."""
         cache = self._cache
         yield "objects", self._objects
         yield "refs", self._refs
+        if trusted is not None:
+            yield "signatures", partial(self._signatures, trusted)
         yield "layers", self._layers
         yield "repositories", partial(self._each, "repository", mirrors(cache), mirror_fault)
         yield "archives", partial(self._each, "archive", files_by_digest(cache, "archives"), file_fault)
@@ -181,6 +197,26 @@ class _Looker:
             for name, reason in sorted(faults.items())
         ]
         return len(refs.keys() | faults.keys()), damages
+
+    def _signatures(self, trusted: TrustedKeys) -> _Found:
+        commits = sorted({*self._repository.refs().values()})
+        repo = open_repository(self._cache.ostree) if commits else None
+        progress = self._progress("signatures")
+        damages = []
+        for number, checksum in enumerate(commits):
+            progress(number, len(commits))
+            try:
+                data = Path(self._repository.place(checksum, "commit")).read_bytes()
+            except OSError:
+                continue  # the commit is listed itself
+            reason = signature_fault(repo, self._cache.ostree, checksum, data, trusted)
+            if reason:
+                owners = self._builds.owners([("commit", checksum)])["commit", checksum]
+                damages.append(
+                    Damage(what="signature", name=f"of commit {checksum}", reason=reason, owners=owners)
+                )
+        progress(len(commits), len(commits))
+        return len(commits), damages
 
     def _layers(self) -> _Found:
         def fault(layer: Path) -> str:

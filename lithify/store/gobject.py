@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     gi.require_version("OSTree", "1.0")
     from gi.repository import Gio, GLib, OSTree
 
-__all__ = ["GLib", "OSTree", "create_repository", "open_repository", "ostree_errors"]
+__all__ = ["GLib", "Gio", "OSTree", "create_repository", "open_repository", "ostree_errors"]
 
 _DENIED = (Gio.IOErrorEnum.PERMISSION_DENIED, Gio.IOErrorEnum.READ_ONLY)
 _FULL_TEXTS = ("min-free-space", "Disk quota exceeded", "No space left on device")

@@ -33,6 +33,7 @@ from lithify.store.gvariant import (
 )
 from lithify.store.manifest import Manifest
 from lithify.store.reading import METADATA_KEY, Repository
+from lithify.store.signing import attach
 
 LARGEST_METADATA = 10 << 20
 """What libostree of Debian 12 takes as one metadata object."""
@@ -45,9 +46,17 @@ _NOTHING = Manifest()
 class Transaction:
     """What is written before it is published; made by :meth:`Store.transaction`, used in one thread."""
 
-    def __init__(self, repo: Any, published: Repository, sync: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        repo: Any,
+        published: Repository,
+        sync: Callable[[], None] | None,
+        sign: Callable[[bytes], Mapping[str, bytes]] | None = None,
+    ) -> None:
         self._repo = repo
         self._sync = sync
+        self._sign = sign
+        self._signatures: dict[str, Mapping[str, bytes]] = {}
         self._published = published
         self._place = published.path
         self._written: set[str] = set()
@@ -150,6 +159,8 @@ class Transaction:
                 self._repo.mark_commit_partial(checksum, True)
             crash_point("store.commit.write")
             self._write_metadata("commit", checksum, data)
+            if self._sign is not None:
+                self._signatures[checksum] = self._sign(data)
         self._commits.append((checksum, tuple(refs)))
         return checksum
 
@@ -171,6 +182,8 @@ class Transaction:
         with ostree_errors(self._place, "committing"):
             self._repo.commit_transaction(None)
         crash_point("store.commit.renamed")
+        for checksum, signatures in self._signatures.items():
+            attach(self._repo, self._place, checksum, signatures)
         if self._commits and self._sync is not None:
             self._sync()
             crash_point("store.commit.synced")

@@ -19,6 +19,7 @@ from lithify.lease import Lease
 from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
 from lithify.store.reading import Repository
+from lithify.store.signing import Signer
 from lithify.store.syncing import Syncing
 from lithify.store.transaction import Transaction
 
@@ -40,11 +41,13 @@ class Store:
         min_free: int = 500 * MIB,
         report: Report = ignore,
         lease: Lease | None = None,
+        signer: Signer | None = None,
     ) -> None:
         """Open the repository, made if missing.
 
         ``sync=False`` is for caches that may be thrown away: a power loss may then leave damaged objects. ``min_free`` bytes
         of the file system are never used up. ``lease`` is this process's claim on the cache, where it has one already.
+        ``signer`` signs each commit before a ref names it.
         """
         self.cache = cache
         self.report = report
@@ -52,6 +55,7 @@ class Store:
         """Sees what is published."""
         self.layers = KnownLayers()
         self.sync = sync
+        self._signer = signer
         self._syncing = Syncing(cache.ostree)
         self.lease = lease or Lease(cache)
         self._local = threading.local()
@@ -82,7 +86,12 @@ class Store:
                 self._local.busy = False
 
     def _in_transaction(self, repo: Any) -> Iterator[Transaction]:
-        transaction = Transaction(repo, self.reading, self.settle if self.sync else None)
+        transaction = Transaction(
+            repo,
+            self.reading,
+            self.settle if self.sync else None,
+            self._signer.sign if self._signer else None,
+        )
         try:
             yield transaction
             transaction.publish()
