@@ -62,6 +62,11 @@ class CacheFolder:
         return self.root / "locks"
 
     @property
+    def compiler_caches(self) -> Path:
+        """What ccache keeps: a folder for each chunk and compiler. May be removed while no build runs."""
+        return self.root / "ccache"
+
+    @property
     def standing(self) -> Path:
         """What builds with nothing to do print; see :mod:`lithify.schedule.standing`. May be removed at any time."""
         return self.root / "standing"

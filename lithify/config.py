@@ -26,7 +26,6 @@ MORPH_ONLY = frozenset(
         "build-log-on-stdout",
         "git-resolve-cache-server",
         "tarball-server",
-        "no-ccache",
         "no-distcc",
         "push-build-branches",
         "compiler-cache-dir",
@@ -65,7 +64,7 @@ MORPH_ONLY = frozenset(
     }
 )
 """Keys that morph knew and lithify has no use for: accepted, and nothing is said."""
-MORPH_FLAGS = frozenset({"build-log-on-stdout", "no-ccache", "no-distcc", "push-build-branches"})
+MORPH_FLAGS = frozenset({"build-log-on-stdout", "no-distcc", "push-build-branches"})
 """Those of them that are booleans, whose option has no value."""
 _OLD_NAMES = {"trove-prefix": "trove-id", "cache-server": "artifact-cache-server"}
 """morph's other names of a setting; where both are given, the setting's own name counts."""
@@ -130,6 +129,8 @@ class Settings:
     """Seconds that a command may take whose chunk says nothing of it."""
     log_limit: int = 256 << 20
     """Bytes of a build log; of more, head and tail are kept."""
+    no_ccache: bool = False
+    """Compiler caches are not used: neither where chunks ask for one, nor, before format 9, where they stage a ccache."""
     fsync: bool = True
     """``no`` for caches that may be lost."""
     builder_id: str = ""
@@ -188,7 +189,7 @@ class Settings:
 SETTING_NAMES = tuple(item.name.replace("_", "-") for item in fields(Settings) if item.name != "origins")
 """All settings, as they stand in files and options."""
 _LISTS = frozenset({"repo-alias", "trove-id", "mirror", "trusted-keys"})
-_BOOLEANS = frozenset({"no-git-update", "partial", "fsync", "verbose", "quiet", "debug"})
+_BOOLEANS = frozenset({"no-git-update", "no-ccache", "partial", "fsync", "verbose", "quiet", "debug"})
 _SIZES = frozenset(
     {"cachedir-min-space", "tempdir-min-space", "memory-limit", "log-limit", "cachedir-max-size"}
 )

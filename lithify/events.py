@@ -92,6 +92,15 @@ class ComponentFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompilerCacheUsed(Event):
+    """A chunk was built with its compiler cache: so many compilations were found there, so many not."""
+
+    name: str
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentFailed(Event):
     """A chunk or system failed."""
 

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lithify.build.compiler_cache import (
+    CompilerCache,
+    Usage,
+    cache_environment,
+    open_compiler_cache,
+    stages_ccache,
+    usage_of,
+)
 from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
@@ -28,7 +36,7 @@ from lithify.cache import is_full, no_space
 from lithify.crash import crash_point
 from lithify.definitions.model import Source
 from lithify.errors import BuildFailed, Interrupted, UnsafeContent
-from lithify.events import StepStarted, Warned, timed
+from lithify.events import CompilerCacheUsed, StepStarted, Warned, timed
 from lithify.graph.environment import BOOTSTRAP_ROOT, chunk_environment
 from lithify.graph.model import Chunk, Command
 from lithify.graph.pins import Pin, source_identity
@@ -38,6 +46,7 @@ from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.logs import LogWriter
 from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
 from lithify.store.content import content_digest
+from lithify.store.layer import Layer
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Device, Manifest
 from lithify.store.stack import resolve_stack
@@ -116,9 +125,24 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
         _refuse_nothing(workshop, order, bench, log, captured)
         seconds["capture"] = time.monotonic() - began
         crash_point("chunk.captured")
-        run = run_of(workshop, seconds=seconds, peak_memory=peak, started_at=started, log=log.digest())
+        run = run_of(
+            workshop,
+            seconds=seconds,
+            peak_memory=peak,
+            started_at=started,
+            log=log.digest(),
+            compiling=_compiling(workshop, bench, chunk),
+        )
         with timed(workshop.report, "commit", chunk.name):
             return _publish(workshop, order, laid_out, captured, run)
+
+
+def _compiling(workshop: Workshop, bench: Bench, chunk: Chunk) -> Usage | None:
+    """Return what the chunk's compiler cache was good for, and report it; None where it had none."""
+    usage = usage_of(bench.scratch)
+    if usage is not None:
+        workshop.report(CompilerCacheUsed(name=chunk.name, hits=usage.hits, misses=usage.misses))
+    return usage
 
 
 def _run_commands(
@@ -137,7 +161,7 @@ def _run_commands(
             began = time.monotonic()
             workshop.report(StepStarted(name=chunk.name, step=step))
             log.write(f"### {step.upper()}-COMMANDS ###\n".encode())
-            environment = step_environment(workshop, order, step)
+            environment = {**step_environment(workshop, order, step), **sandbox.environment}
             for command in commands:
                 with timed(workshop.report, "run", chunk.name, step):
                     ended = run_command(
@@ -155,7 +179,7 @@ def _run_commands(
 def chunk_sandbox(
     workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: LaidOut
 ) -> Iterator[Sandbox]:
-    """Mount what a chunk stages and yield the sandbox of its commands, still without an environment."""
+    """Mount what a chunk stages and yield the sandbox of its commands; its environment replaces some of a step's variables."""
     chunk = order.chunk
     build, destdir = f"/{chunk.name}.build", f"/{chunk.name}.inst"
     with ExitStack() as staged:
@@ -178,17 +202,41 @@ def chunk_sandbox(
                     upper=None,
                 )
             )
+        compiling = _compiler_cache(workshop, bench, order, layers)
         yield Sandbox(
             root=root,
             binds=(
                 Bind(source=laid_out.build, target=build, writable=True),
                 Bind(source=laid_out.destdir, target=destdir, writable=True),
+                *compiling.binds,
             ),
             bootstrap=chunk.build_mode != "staging",
             cwd=build,
-            environment={},
+            environment=dict(compiling.environment),
             limits=_limits(workshop.limits, chunk),
         )
+
+
+def _compiler_cache(
+    workshop: Workshop, bench: Bench, order: ChunkOrder, layers: Sequence[Layer]
+) -> CompilerCache:
+    """Return what a sandbox has of the chunk's compiler cache: nothing where it has none."""
+    chunk = order.chunk
+    if chunk.build_mode != "staging" or not (chunk.compiler_cache or order.format < 9):
+        return CompilerCache()
+    if not stages_ccache(layers):
+        if chunk.compiler_cache:
+            workshop.report(
+                Warned(
+                    text=f"{chunk.name}: `compiler-cache: yes`, but nothing that it stages has /usr/bin/ccache"
+                )
+            )
+        return CompilerCache()
+    path = chunk_environment(chunk, order.prefixes)["PATH"]
+    return CompilerCache(
+        binds=open_compiler_cache(workshop.cache, bench.scratch, chunk, layers) if workshop.ccache else (),
+        environment=tuple(cache_environment(chunk, path, used=workshop.ccache).items()),
+    )
 
 
 def step_environment(workshop: Workshop, order: ChunkOrder, step: str) -> dict[str, str]:

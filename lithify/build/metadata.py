@@ -129,6 +129,8 @@ class Run:
     """The URI by which whoever vouches for this machine's builds is known; empty where nobody does."""
     log: str
     """SHA-256 of the build's log; empty where nothing was run."""
+    compiler_cache: tuple[int, int] | None = None
+    """Compilations found in the chunk's compiler cache, and not found; None where none was used."""
 
 
 def chunk_metadata(
@@ -185,7 +187,12 @@ def run_metadata(run: Run) -> dict[str, Any]:
         "built-at": run.built_at,
         "builder": run.builder,
         "log": run.log,
+        **({"compiler-cache": _hits(*run.compiler_cache)} if run.compiler_cache is not None else {}),
     }
+
+
+def _hits(hits: int, misses: int) -> dict[str, int]:
+    return {"hits": hits, "misses": misses}
 
 
 def adopted_metadata(

@@ -6,13 +6,20 @@ import time
 from collections.abc import Mapping
 
 from lithify import __version__
+from lithify.build.compiler_cache import Usage
 from lithify.build.metadata import Run
 from lithify.build.workshop import Workshop
 from lithify.staging.sandbox import describe_limits
 
 
 def run_of(
-    workshop: Workshop, *, seconds: Mapping[str, float], peak_memory: int | None, started_at: int, log: str
+    workshop: Workshop,
+    *,
+    seconds: Mapping[str, float],
+    peak_memory: int | None,
+    started_at: int,
+    log: str,
+    compiling: Usage | None = None,
 ) -> Run:
     """Return the record of a build that ends now; ``log``: the digest of its log."""
     return Run(
@@ -26,4 +33,5 @@ def run_of(
         built_at=int(time.time()),
         builder=workshop.builder,
         log=log,
+        compiler_cache=None if compiling is None else (compiling.hits, compiling.misses),
     )

@@ -41,6 +41,8 @@ class Workshop:
     """Set when the user asks to stop."""
     weaknesses: tuple[str, ...] = ()
     """What of the sandbox is weaker on this machine than it should be."""
+    ccache: bool = True
+    """Whether compiler caches are used: not with the setting ``no-ccache``."""
     builder: str = ""
     """The setting ``builder-id``."""
     host_fingerprint: str = ""

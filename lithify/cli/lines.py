@@ -23,6 +23,8 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
             return f"{event.name}: {event.step}"
         case events.ComponentFinished():
             return f"[{event.key[:8]}] {event.name}: {_outcome(event)}"
+        case events.CompilerCacheUsed() if verbose:
+            return f"{event.name}: {compiler_cache_line(event.hits, event.misses)}"
         case events.ComponentFailed():
             step = f"{event.step} failed ({event.reason})" if event.step else f"failed: {event.reason}"
             return f"[{event.key[:8]}] {event.name}: {step}"
@@ -43,6 +45,13 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
             return event.text
         case _:
             return None
+
+
+def compiler_cache_line(hits: int, misses: int) -> str:
+    """Return how much of what was compiled was in a compiler cache."""
+    every = hits + misses
+    rate = f" ({100 * hits // every} %)" if every else ""
+    return f"compiler cache: {hits} of {every} compilations found{rate}"
 
 
 def is_vital(event: events.Event) -> bool:

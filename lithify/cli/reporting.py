@@ -13,13 +13,14 @@ from typing import Protocol, TextIO
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.jsonlines import JsonLinesReader
+from lithify.cli.lines import compiler_cache_line
 from lithify.cli.messages import Messages
 from lithify.cli.plain import PlainReader
 from lithify.cli.terminal import TerminalReader
 from lithify.cli.timing import Timings
 from lithify.config import Settings, value_text
 from lithify.errors import UsageError
-from lithify.events import BuildPlanned, Event, Report
+from lithify.events import BuildPlanned, CompilerCacheUsed, Event, Report
 
 INTERRUPTED = 130
 _SMALLEST = (20, 4)
@@ -44,8 +45,19 @@ class _All:
         self._readers = readers
         self._messages = messages
         self._in_force = settings_in_force(settings)
+        self._compiled: list[CompilerCacheUsed] = []
+
+    def summary(self) -> str:
+        """Return what is said at the end: how good the compiler caches of all chunks were; empty where there were none."""
+        if not self._compiled:
+            return ""
+        return compiler_cache_line(
+            sum(event.hits for event in self._compiled), sum(event.misses for event in self._compiled)
+        )
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, CompilerCacheUsed):
+            self._compiled.append(event)
         if isinstance(event, BuildPlanned) and self._in_force:
             text, self._in_force = self._in_force, ""
             self._messages.warn(text)
@@ -70,13 +82,16 @@ def reading_events(
     if events_to:
         readers.append(JsonLinesReader(_opened(events_to, invocation.cwd)))
     messages.above = visible.print_above
+    everybody = _All([*readers, *([timings] if timings else ())], settings, messages)
     try:
         with _stopping(visible):
-            yield _All([*readers, *([timings] if timings else ())], settings, messages)
+            yield everybody
     finally:
         messages.above = None
         for reader in readers:
             reader.close()
+        if summary := everybody.summary():
+            messages.warn(summary)
         if timings is not None:
             messages.warn(timings.end())
 

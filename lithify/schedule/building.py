@@ -90,6 +90,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
         tempdir=tempdir,
         limits=Limits(timeout=settings.timeout, log_bytes=settings.log_limit, memory=settings.memory_limit),
         max_jobs=settings.max_jobs,
+        ccache=not settings.no_ccache,
         builder=settings.builder_id,
         report=session.report,
         interrupt=session.interrupt,

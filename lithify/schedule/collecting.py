@@ -123,6 +123,7 @@ def _remove(settings: Settings, store: Store, builds: Sequence[StoredBuild], *, 
     collected = collect(store, keep_ref=keep_ref, keep_layers=layers)
     if not busy:
         _remove_logs(cache, {build.key for build in builds if build.kept_by}, began - settings.gc_keep)
+        _remove_compiler_caches(cache, began - settings.gc_keep)
         _remove_locks(cache)
     dropped = () if busy else tuple(build for build in builds if not build.kept_by)
     return Removal(builds=dropped, collected=collected, busy=busy)
@@ -158,6 +159,14 @@ def _remove_locks(cache: CacheFolder) -> None:
     for lock in cache.locks.iterdir():
         if lock.name not in lasting:
             remove_unheld(lock)
+
+
+def _remove_compiler_caches(cache: CacheFolder, before: float) -> None:
+    """Remove the compiler caches that no build has used for long."""
+    if cache.compiler_caches.is_dir():
+        for folder in cache.compiler_caches.iterdir():
+            if folder.stat().st_mtime < before:
+                remove_tree(folder)
 
 
 def _remove_logs(cache: CacheFolder, keys: set[str], before: float) -> None:

@@ -43,5 +43,7 @@ def run_shell(undertaking: Undertaking, name: str, *, failed: bool, argv: Sequen
         order = chunk_order(undertaking, name, staged, laid_out.digest)
         step = next((step for step, _ in reversed(chunk.commands)), STEPS[0])
         with chunk_sandbox(workshop, own, order, laid_out) as sandbox:
-            inside = sandbox.with_environment(step_environment(workshop, order, step))
+            inside = sandbox.with_environment(
+                {**step_environment(workshop, order, step), **sandbox.environment}
+            )
             return run_interactive(inside, [*(argv or SHELL)])

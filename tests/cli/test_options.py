@@ -37,7 +37,6 @@ def test_settings_stand_anywhere(line: str, rest: str, settings: dict[str, list[
 @pytest.mark.parametrize(
     "line",
     [
-        "build --no-ccache demo",
         "--build-log-on-stdout build demo",
         "build --compiler-cache-dir /x demo",
         "--log-level=debug --log-max 10 build demo",

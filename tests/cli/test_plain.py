@@ -38,6 +38,7 @@ STORY: tuple[ev.Event, ...] = (
     ev.ComponentFinished(name="demo", kind="system", key=KEY, outcome="built", seconds=1.0),
     ev.DeploymentStarted(name="tar", type="tar", location="/x/demo.tar"),
     ev.DeploymentFinished(name="tar", type="tar", location="/x/demo.tar", outcome="made", seconds=0.5),
+    ev.CompilerCacheUsed(name="zlib", hits=9, misses=1),
     ev.Timed(phase="run", name="zlib", detail="build", seconds=1.0),
 )
 
