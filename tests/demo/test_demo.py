@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import struct
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.program import PROJECT, Program
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 SYSTEM, CLUSTER = "systems/demo.morph", "clusters/demo.morph"
+CAP_NET_RAW = 13
 COMMENT = """\
 --- a/adler32.c
 +++ b/adler32.c
@@ -88,6 +91,21 @@ def test_an_ordinary_user_gets_the_same_bytes_at_another_path(demo: Program) -> 
         assert deploy(demo_in(deeper, user)) == expected
 
 
+def test_the_system_has_a_device_a_capability_and_owners_that_the_builder_is_not(demo: Program) -> None:
+    with tarfile.open(demo.definitions / "demo.tar") as archive:
+        console, spool, su, ping = (
+            archive.getmember(f"./{name}")
+            for name in ("dev/console", "var/spool/print", "usr/bin/su", "usr/bin/ping")
+        )
+    assert (console.type, console.devmajor, console.devminor) == (tarfile.CHRTYPE, 5, 1)
+    assert (console.uid, console.gid, console.mode) == (0, 5, 0o620)
+    assert (spool.uid, spool.gid, spool.mode) == (5, 7, 0o2770)
+    assert (su.uid, su.gid, su.mode) == (0, 0, 0o4755)
+    capability = ping.pax_headers["SCHILY.xattr.security.capability"].encode(errors="surrogateescape")
+    magic, permitted = struct.unpack("<2I", capability[:8])
+    assert (magic >> 24, permitted) == (2, 1 << CAP_NET_RAW)
+
+
 @pytest.mark.boot
 def test_the_image_boots_by_firmware_and_answers(demo: Program, tmp_path: Path) -> None:
     with booted(demo.definitions / "demo.img", tmp_path) as machine:
@@ -99,6 +117,11 @@ def test_the_image_boots_by_firmware_and_answers(demo: Program, tmp_path: Path) 
         assert machine.ssh("lua -e 'print(6 * 7)'") == "42\n"
         assert "usr" in machine.ssh("tree -L 1 /")
         assert machine.ssh("grep -c libz.so.1 /etc/ld.so.cache") == "1\n"
+        assert machine.ssh("stat -c '%u:%g %a' /var/spool/print /usr/bin/su") == "5:7 2770\n0:0 4755\n"
+        as_www = "su -s /bin/sh www -c '{}'"
+        assert machine.ssh(as_www.format('su -c "id -u"')) == "0\n"
+        assert "1 packets received" in machine.ssh(as_www.format("ping -c 1 127.0.0.1"))
+        assert "permission denied" in machine.ssh(as_www.format("busybox ping -c 1 127.0.0.1 2>&1 || true"))
         assert "lithify" in machine.http("/")
         assert len(digest) == 64
 
