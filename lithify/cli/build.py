@@ -13,6 +13,7 @@ import typer
 from lithify.build.benches import leftovers
 from lithify.cli.invocation import Invocation
 from lithify.cli.naming import named_system
+from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.show import as_text
@@ -22,6 +23,7 @@ from lithify.errors import LithifyError
 from lithify.events import timed
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
+from lithify.schedule.definitions_from_git import Origin
 from lithify.schedule.request import request_for
 from lithify.schedule.session import nearest
 from lithify.schedule.witness import keep_answer
@@ -29,10 +31,13 @@ from lithify.schedule.witness import keep_answer
 
 def command(
     ctx: typer.Context,
-    system: Annotated[str, typer.Argument(help="the system, as a path or a name")],
-    components: Annotated[
-        list[str] | None, typer.Argument(help="only these chunks or strata, and what they need")
-    ] = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SYSTEM [COMPONENT...]",
+            help="the system, as a path or a name; with chunks or strata, only these and what they need",
+        ),
+    ],
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="go on with what does not depend on a failure")
     ] = False,
@@ -45,6 +50,11 @@ def command(
             "--events", metavar="FILE", help="write all that happens as JSON lines to a file or descriptor"
         ),
     ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="build it all again from nothing, aside, and compare")
+    ] = False,
+    repo: RepoOption = "",
+    ref: RefOption = "",
     timings: Annotated[
         bool,
         typer.Option(
@@ -63,18 +73,25 @@ def command(
       lithify build demo zlib dropbear
       lithify build demo --keep-going -j 4
       lithify build demo --dry-run
+      lithify build demo --repo . --ref HEAD~2
       lithify build demo --timings trace.json
+      lithify build --check zlib
     """
+    if check:
+        checking = importlib.import_module("lithify.cli.check")
+        checking.check(ctx.obj, origin_of(repo, ref), words, events_to)
+        return
+    origin, (system, *components) = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
     if dry_run:
-        _show_only(ctx.obj, system, components or ())
+        _show_only(ctx.obj, origin, system, components)
         return
     timer = timings_of(ctx.obj, timings, timings_file)
     with (
         reading_events(ctx.obj, events_to=events_to, timings=timer) as report,
-        opened(ctx.obj, report) as session,
+        opened(ctx.obj, report, origin) as session,
     ):
         file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
-        request = request_for(session, file, components or ())
+        request = request_for(session, file, components)
         if not request.is_done:
             require_room(ctx.obj.settings)
             # half a second, much of it libostree
@@ -83,14 +100,14 @@ def command(
             building.build(session, request, keep_going=keep_going)
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)
-        if not components:
+        if not components and origin is None:
             keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns())
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 
-def _show_only(invocation: Invocation, system: str, components: Sequence[str]) -> None:
+def _show_only(invocation: Invocation, origin: Origin | None, system: str, components: Sequence[str]) -> None:
     """Print what a build would do; one that has nothing to do, or cannot begin, says so too."""
-    with reading_events(invocation) as report, opened(invocation, report) as session:
+    with reading_events(invocation) as report, opened(invocation, report, origin) as session:
         resolved = named_system(invocation, session, system)
         wanted = _chunks_of(resolved.graph, components) if components else None
         found = expectation(session, resolved, wanted)

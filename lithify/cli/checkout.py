@@ -11,6 +11,7 @@ import typer
 from lithify.build.workshop import bench
 from lithify.cli.list_files import content_of
 from lithify.cli.naming import named_artifact, named_system
+from lithify.cli.origin import RefOption, RepoOption, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.deploy.deployment import carry_out, check_order
@@ -29,6 +30,8 @@ def command(
     destination: Annotated[str, typer.Argument(help="the folder or tar file to make")],
     tar: Annotated[bool, typer.Option("--tar", help="make a tar file")] = False,
     owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
+    repo: RepoOption = "",
+    ref: RefOption = "",
 ) -> None:
     """Take a tree out of the store, as a folder or as a tar file.
 
@@ -43,7 +46,8 @@ def command(
         raise UsageError(f"{destination} is there already", hints=["name a place that does not exist"])
     if owner not in ("", "me"):
         raise UsageError(f"--owner {owner}: it is `me`, or left out")
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    origin = origin_of(repo, ref)
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         session.hold_cache()
         named = named_artifact(what)
         if named is None:
@@ -64,11 +68,6 @@ def command(
             definition_key=key,
         )
         check_order(order)
-        if not tar and not owner and os.geteuid() != 0:
-            ctx.obj.messages.warn(
-                f"note: the files of {destination} belong to subordinate ids; to remove it:\n"
-                f"  unshare --user --map-auto --map-root-user rm -rf {destination}"
-            )
         workshop = open_workshop(session, None)
         with bench(workshop, "checkout") as own:
             carry_out(

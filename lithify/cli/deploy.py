@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lithify.build.benches import leftovers
+from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.timing import timings_of
+from lithify.definitions.model import ClusterFile
+from lithify.definitions.tree import Definitions
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
 from lithify.deploy.deployment import check_order, is_unchanged
 from lithify.deploy.order import Order
@@ -21,10 +25,15 @@ from lithify.schedule.session import Session, find_built
 
 def command(
     ctx: typer.Context,
-    cluster: Annotated[str, typer.Argument(help="the cluster, as a path or a name")],
-    deployments: Annotated[
-        list[str] | None, typer.Argument(help="only these deployments; NAME.KEY=VALUE sets a value")
-    ] = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLUSTER [DEPLOYMENT...]",
+            help="the cluster, as a path or a name; with names, only these deployments; NAME.KEY=VALUE sets a value",
+        ),
+    ],
+    repo: RepoOption = "",
+    ref: RefOption = "",
     timings: Annotated[
         bool,
         typer.Option(
@@ -37,6 +46,8 @@ def command(
 ) -> None:
     """Deploy the systems of a cluster, or the named deployments of it; they must be built.
 
+    Relative locations are relative to the root of the definitions; with --repo, to the current folder.
+
     \b
     Examples:
       lithify deploy clusters/demo.morph
@@ -44,13 +55,15 @@ def command(
       lithify deploy demo image image.location=/tmp/demo.img
       lithify deploy demo image --timings
     """
-    names, overrides = split_overrides(deployments or ())
+    origin, (cluster, *deployments) = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
+    names, overrides = split_overrides(deployments)
     timer = timings_of(ctx.obj, timings, timings_file)
-    with reading_events(ctx.obj, timings=timer) as report, opened(ctx.obj, report) as session:
+    with reading_events(ctx.obj, timings=timer) as report, opened(ctx.obj, report, origin) as session:
         session.hold_cache()
         definitions = session.definitions
-        file = definitions.cluster(definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))
-        orders = [_order(session, wanted) for wanted in wanted_deployments(file, names, overrides)]
+        file = _cluster(definitions, definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))
+        base = definitions.root if origin is None else ctx.obj.cwd
+        orders = [_order(session, wanted, base) for wanted in wanted_deployments(file, names, overrides)]
         for order in orders:
             check_order(order)
         if all(is_unchanged(order) for order in orders) and not leftovers(session.cache):
@@ -62,7 +75,17 @@ def command(
         sys.stdout.write(f"{order.name}: {order.type} {order.location}: {outcome}\n")
 
 
-def _order(session: Session, wanted: Wanted) -> Order:
+def _cluster(definitions: Definitions, path: str) -> ClusterFile:
+    loaded = definitions.loaded(path)
+    if loaded is not None and loaded.file is not None and not isinstance(loaded.file, ClusterFile):
+        raise DeployError(
+            "lithify deployment commands are only supported for cluster morphologies",
+            hints=[f"{path} is a {loaded.file.kind}"],
+        )
+    return definitions.cluster(path)
+
+
+def _order(session: Session, wanted: Wanted, base: Path) -> Order:
     resolved, built = find_built(session, wanted.system.morph)
     system = resolved.graph.system
     if built is None:
@@ -78,7 +101,7 @@ def _order(session: Session, wanted: Wanted) -> Order:
     return Order(
         name=wanted.name,
         type=wanted.type,
-        location=absolute_location(wanted.location, session.definitions.root),
+        location=absolute_location(wanted.location, base),
         values=wanted.values,
         system=system.name,
         content=built.content,

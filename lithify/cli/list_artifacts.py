@@ -10,6 +10,7 @@ import typer
 
 from lithify.build.metadata import definition_ref
 from lithify.cli.naming import named_system
+from lithify.cli.origin import RefOption, RepoOption, origin_of, with_old_spelling
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.errors import UsageError
@@ -24,6 +25,8 @@ def command(
     ctx: typer.Context,
     systems: Annotated[list[str] | None, typer.Argument(help="the systems")] = None,
     cached: Annotated[bool, typer.Option("--cached", help="only what is in the local store")] = False,
+    repo: RepoOption = "",
+    ref: RefOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """List the artifacts of systems as KEY.kind.name, one a line, sorted.
@@ -32,15 +35,17 @@ def command(
     Examples:
       lithify list-artifacts systems/demo.morph
       lithify list-artifacts --cached
+      lithify list-artifacts demo --repo . --ref HEAD~2
     """
+    origin, names = with_old_spelling(ctx.obj, origin_of(repo, ref), systems or ())
     if not systems and not cached:
         raise UsageError("which system?", hints=["`lithify list-artifacts --cached` lists the whole store"])
     found: set[str] = set()
     if not systems:
         found |= stored_artifacts(stored_only(ctx.obj))
     else:
-        with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
-            for system in systems:
+        with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
+            for system in names:
                 found |= artifacts_of(
                     named_system(ctx.obj, session, system), session.repository if cached else None
                 )

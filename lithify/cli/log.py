@@ -13,6 +13,7 @@ import typer
 from lithify.build.metadata import last_ref
 from lithify.cache import is_held
 from lithify.cli.naming import named_chunk
+from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.errors import LithifyError
@@ -27,6 +28,8 @@ def command(
     words: Annotated[list[str], typer.Argument(metavar="[SYSTEM] CHUNK", help="the chunk")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as a running build writes")] = False,
     path_only: Annotated[bool, typer.Option("--path", help="print where the log is")] = False,
+    repo: RepoOption = "",
+    ref: RefOption = "",
 ) -> None:
     """Print the log of a chunk's last build, failed or not.
 
@@ -36,7 +39,8 @@ def command(
       lithify log systems/demo.morph dropbear
       lithify log busybox -f
     """
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    origin, words = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         named = named_chunk(ctx.obj, session, words)
         path = log_of(session, named.resolved, named.name)
     if path_only:

@@ -13,6 +13,7 @@ from lithify.definitions.tree import Definitions, load
 from lithify.errors import UsageError
 from lithify.events import Report
 from lithify.schedule.definitions_from_git import Caller, Origin, definitions_of
+from lithify.sources.git_files import git_dir_of
 
 RepoOption = Annotated[
     str, typer.Option("--repo", help="take the definitions from this git repository: URL, alias:path or path")
@@ -59,3 +60,17 @@ def with_old_spelling(
     if len(origins) > 1:
         raise UsageError("all systems must be of one commit", hints=["--repo REPO --ref REF SYSTEM..."])
     return origins.pop(), tuple(words[2::3])
+
+
+def one_of_a_commit(
+    invocation: Invocation, origin: Origin | None, words: Sequence[str]
+) -> tuple[Origin | None, list[str]]:
+    """Return origin and the rest of ``REPO REF NAME ...``, as morph took them, or of ``NAME ...``.
+
+    The first word is a repository where it has a colon or is a folder that git keeps; a system of that name is no folder.
+    """
+    if origin is None and len(words) >= 3:
+        folder = invocation.cwd / words[0]
+        if ":" in words[0] or (folder.is_dir() and git_dir_of(folder) is not None):
+            return Origin(repo=words[0], ref=words[1]), list(words[2:])
+    return origin, list(words)

@@ -34,6 +34,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         module="build",
         panel=PANELS[0],
         summary="build a system, or some of its chunks and strata",
+        aliases=("build-morphology",),
         may_stand=True,
     ),
     CommandEntry(

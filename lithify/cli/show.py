@@ -10,15 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from lithify.cli.naming import named_system
+from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.text import padded, width_of
+from lithify.errors import UsageError
 from lithify.report.states import Expectation, State, expectation
 
 
 def command(
     ctx: typer.Context,
-    system: Annotated[str, typer.Argument(help="the system, as a path or a name")],
+    words: Annotated[list[str], typer.Argument(metavar="SYSTEM", help="the system, as a path or a name")],
+    repo: RepoOption = "",
+    ref: RefOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Show each chunk of a system: key, whether it is in the store, name, and why it would be built.
@@ -30,8 +34,13 @@ def command(
     Examples:
       lithify show systems/demo.morph
       lithify show demo --json
+      lithify show demo --repo . --ref HEAD~2
     """
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    origin, (system, *more) = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
+    if more:
+        hint = "`lithify show --help` shows how it is used"
+        raise UsageError(f"too many arguments: {' '.join(more)}", hints=[hint])
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         found = expectation(session, named_system(ctx.obj, session, system))
     sys.stdout.write(json.dumps(as_data(found), indent=2) + "\n" if as_json else as_text(found))
 

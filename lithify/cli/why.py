@@ -13,6 +13,7 @@ import typer
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.naming import NamedArtifact, NamedChunk, commit_of, named_artifact, named_chunk, system_files
+from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.text import cut, printable
@@ -40,6 +41,8 @@ def command(
         ),
     ] = "",
     inputs: Annotated[bool, typer.Option("--inputs", help="show every input of the key")] = False,
+    repo: RepoOption = "",
+    ref: RefOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Say which inputs of a chunk or system differ from its last build: old value, new value, cause or consequence.
@@ -54,7 +57,8 @@ def command(
       lithify why zlib --against HEAD~3
       lithify why zlib --inputs
     """
-    with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
+    origin, words = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
+    with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         kind, named = _meant(ctx, session, words)
         keys = named.resolved.keys
         key = known(keys.system if kind == "system" else keys.chunk[named.name])

@@ -61,7 +61,7 @@ def _subordinate_owners(location: Path) -> str:
     return (
         f"the files of {location} will belong to subordinate ids of yours; "
         f"to remove it: unshare --user --map-auto --map-root-user rm -rf {folder}; "
-        "with `owner: me` they are all yours"
+        "with `owner: me` (of a checkout `--owner me`) they are all yours"
     )
 
 

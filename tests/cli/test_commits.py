@@ -9,7 +9,7 @@ import pytest
 
 from lithify.process import run
 from tests.cli.test_queries import printed
-from tests.cli.transcript import TREE, Typist, typist_on
+from tests.cli.transcript import TREE, Typist, expected, typist_on
 from tests.program import write_files
 
 
@@ -63,6 +63,42 @@ def test_definitions_of_a_commit_are_read_without_a_checkout(typist: Typist) -> 
     assert "zlib-ng" in typist.type("graph small")
     assert git(typist.definitions, "status", "--porcelain") == state
     assert not (typist.folder / "cache").exists()
+
+
+ASKED = ("show small", "list-artifacts small", "build small --dry-run", "why app --inputs", "log app")
+
+
+@pytest.mark.parametrize("line", ASKED)
+def test_what_is_asked_of_builds_can_be_of_a_commit_too(typist: Typist, line: str) -> None:
+    def said(transcript: str) -> list[str]:
+        return transcript.splitlines()[1:]
+
+    before = said(typist.type(line))
+    change(typist, "strata/work.morph", "ref: 1", "ref: 9")
+    assert said(typist.type(line)) != before or line == "log app"
+    command, rest = line.split(" ", 1)
+    assert said(typist.type(f"{line} --repo . --ref main")) == before
+    assert said(typist.type(f"{command} . main {rest}")) == before  # as morph had it
+    assert said(typist.type(f"{line} --ref main")) == [
+        "! ERROR: --repo and --ref are given both or neither",
+        "[2]",
+    ]
+
+
+def test_a_folder_of_the_systems_name_is_no_repository(typist: Typist) -> None:
+    (typist.definitions / "small").mkdir()
+    assert "zlib" in printed(typist.type("build small zlib app --dry-run"))
+
+
+def test_only_clusters_are_deployed(typist: Typist) -> None:
+    assert typist.type("deploy systems/small.morph") == expected(
+        """
+        $ lithify deploy systems/small.morph
+        ! ERROR: lithify deployment commands are only supported for cluster morphologies
+        ! hint: systems/small.morph is a system
+        [1]
+        """
+    )
 
 
 def test_it_works_outside_of_a_tree(typist: Typist) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lithify.process import run
 from tests.build.definitions import small_tree
 from tests.inside import folder_of
 from tests.program import Program
@@ -92,6 +94,26 @@ def test_a_system_that_is_not_built_is_named(small: Program) -> None:
         assert "lithify build systems/small.morph" in found.stderr
     finally:
         system.write_text(before)
+
+
+def test_a_commit_is_built_and_deployed_as_what_is_on_disk(small: Program, tmp_path: Path) -> None:
+    repository = ("--repo", str(small.definitions), "--ref", "HEAD")
+    own = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "init.defaultBranch=main"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a commit"]):
+        run(["git", *own, *words], cwd=small.definitions)
+    built = small.done("build", "small").stdout
+    system = small.definitions / "systems/small.morph"
+    before = system.read_text()
+    try:
+        system.write_text("broken")
+        assert small.done("build", *repository, "small").stdout == built
+        assert small.done("build", str(small.definitions), "HEAD", "small").stdout == built
+        said = small.done("-C", str(tmp_path), "deploy", *repository, "small", "tar", "tar.location=of.tar")
+        assert said.stdout == f"tar: tar {tmp_path}/of.tar: made\n"
+        assert (tmp_path / "of.tar").stat().st_size > 0
+    finally:
+        system.write_text(before)
+        shutil.rmtree(small.definitions / ".git")
 
 
 def test_what_is_no_image_is_not_booted(small: Program) -> None:
