@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import shutil
 import sys
@@ -29,6 +30,7 @@ def main() -> int:
                 folder=folder,
                 kills=options.kills,
                 minutes=options.minutes,
+                most_minutes=options.at_most,
                 seed=seed,
                 say=lambda text, name=name: say(f"{name}: {text}"),
             )
@@ -68,6 +70,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/faults", description=__doc__)
     parser.add_argument("--kills", type=int, default=1000, help="kills in all (1000)")
     parser.add_argument("--minutes", type=float, default=10, help="minutes of commands in company (10)")
+    parser.add_argument(
+        "--at-most", type=float, default=math.inf, metavar="MINUTES", help="end a part that counts after that"
+    )
     parser.add_argument("--only", action="append", choices=list(PARTS), help="one part; may be repeated")
     parser.add_argument("--seed", type=int, help="do what an earlier run did")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where to work (/var/tmp)")

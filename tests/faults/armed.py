@@ -1,7 +1,7 @@
-"""The whole program with its crash points armed: ``python -m tests.faults.armed kill N|record FILE LITHIFY-ARGUMENTS``.
+"""The whole program with its crash points armed: ``python -m tests.faults.armed WHAT HOW LITHIFY-ARGUMENTS``.
 
-``kill N`` sends SIGKILL to the program at the N-th point that it comes to, whichever thread that is in; ``record FILE`` writes
-the name of each point to a file.
+``kill N`` sends SIGKILL to the program at the N-th point that it comes to, whichever thread that is in; ``stop N`` sends
+SIGSTOP; ``record FILE`` writes the name of each point to a file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from lithify.__main__ import main
 from lithify.crash import arm
 
 
-def killer(number: int) -> Callable[[str], None]:
-    """Return what kills this process at its ``number``-th call; the point's name is said before, on stderr."""
+def killer(number: int, sent: signal.Signals) -> Callable[[str], None]:
+    """Return what sends this process a signal at its ``number``-th call; the point's name is said before, on stderr."""
     left = [number]
     lock = threading.Lock()
 
@@ -26,7 +26,7 @@ def killer(number: int) -> Callable[[str], None]:
             left[0] -= 1
             if left[0] == 0:
                 os.write(2, f"\nkilled at {point}\n".encode())
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), sent)
 
     return count
 
@@ -43,6 +43,7 @@ def void(_: object) -> None:
 
 if __name__ == "__main__":
     what, how = sys.argv[1:3]
-    arm(killer(int(how)) if what == "kill" else recorder(how))
+    signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+    arm(killer(int(how), signals[what]) if what in signals else recorder(how))
     sys.argv[1:] = sys.argv[3:]
     main()

@@ -39,7 +39,7 @@ _LEFT_BY_RUNS = (
     "cache/sources/*/.*",
     "cache/sources/git/*/**/*.lock",
     "cache/sources/git/*/objects/**/tmp_*",
-    "cache/staging/*",
+    "cache/staging/*-*",
     "cache/standing/.*",
     "tmp/*",
 )
@@ -150,8 +150,10 @@ def run(extent: Extent) -> Tally:
     tally = Tally()
     with workload(extent.folder, ("--cachedir-min-space", "0", "--tempdir-min-space", "0")) as work:
         bench = _Bench(work=work, tally=tally, random=Random(extent.seed), seed=extent.seed)
+        began = time.monotonic()
         for task, variant in cycle():
-            if bench.kills >= extent.kills or len(tally.failures) > 20:
+            over = time.monotonic() > began + extent.most_minutes * 60
+            if bench.kills >= extent.kills or len(tally.failures) > 20 or over:
                 break
             bench.round(task, variant)
             if bench.rounds % 50 == 0:

@@ -15,6 +15,8 @@ from typing import Any
 
 PARTS: dict[str, str] = {
     "crashes": "tests.faults.crashes:run",
+    "power": "tests.faults.power:run",
+    "company": "tests.faults.company:run",
     "deceit": "tests.faults.deceit:deceit",
 }
 """Name → ``module:function``, in the order in which they run."""
@@ -30,6 +32,8 @@ class Extent:
     """Kills in all, and the measure for whatever else is counted."""
     minutes: float
     """How long commands keep each other company."""
+    most_minutes: float
+    """After which a part that counts ends, whatever its count is."""
     seed: int
     """Of everything that is chosen by chance."""
     say: Callable[[str], None]
