@@ -124,7 +124,7 @@ class Settings:
     jobs: int = 0
     """Chunks built at once; 0 chooses by the number of processors."""
     memory_limit: int | None = None
-    """Bytes that one process of a build may take."""
+    """Bytes that builds may take: all together, where there are control groups, else each process."""
     timeout: float | None = None
     """Seconds that a command may take whose chunk says nothing of it."""
     log_limit: int = 256 << 20

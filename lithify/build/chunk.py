@@ -243,12 +243,17 @@ def step_environment(workshop: Workshop, order: ChunkOrder, step: str) -> dict[s
     """Return the variables that the commands of a step see."""
     chunk = order.chunk
     place = "" if chunk.build_mode == "staging" else BOOTSTRAP_ROOT
-    jobs = (chunk.max_jobs or workshop.max_jobs) if step in PARALLEL_STEPS else 1
+    jobs = parallel_jobs(chunk, workshop.max_jobs) if step in PARALLEL_STEPS else 1
     return {
         **chunk_environment(chunk, order.prefixes),
         "DESTDIR": f"{place}/{chunk.name}.inst",
         "MAKEFLAGS": f"-j{jobs}",
     }
+
+
+def parallel_jobs(chunk: Chunk, usual: int) -> int:
+    """Return N of ``make -jN``: what the definition fixes, else no more than the chunk can use and than is usual."""
+    return chunk.max_jobs or min(usual, chunk.resources.jobs or usual)
 
 
 def _limits(limits: Limits, chunk: Chunk) -> Limits:

@@ -101,9 +101,9 @@ class ResourceNeeds(Definition):
     kind_of_mapping: ClassVar[str] = "resources"
 
     memory: Size | None = None
-    """Bytes."""
+    """Bytes: it starts when so much is left of `memory-limit` or, without that, of the machine's memory."""
     jobs: Count | None = None
-    """How many jobs a build of it can use."""
+    """How many jobs a build of it can use: `make -jN` gets no more, and it starts when so many processors are left."""
 
 
 class ChunkBody(Definition):

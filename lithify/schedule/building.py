@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -125,7 +126,13 @@ def build(session: Session, request: Request, *, keep_going: bool) -> BuildResul
 
     Damaged objects that come up are dropped from the store, with a warning, and what held them is made anew.
     """
-    policy = Policy(jobs=session.settings.jobs, keep_going=keep_going)
+    settings = session.settings
+    policy = Policy(
+        jobs=settings.jobs,
+        processors=os.cpu_count() or 1,
+        memory=settings.memory_limit or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        keep_going=keep_going,
+    )
     graph = request.resolved.graph
     undertaking = undertaking_of(session, request.resolved)
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))

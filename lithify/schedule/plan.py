@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lithify.graph.keys import Keys
@@ -58,8 +58,3 @@ def expected_paths(plan: Plan, seconds: Mapping[str, float]) -> dict[str, float]
         for dependency in plan.waits_for[name]:
             longest_after[dependency] = max(longest_after[dependency], paths[name])
     return paths
-
-
-def choose(ready: Sequence[str], paths: Mapping[str, float]) -> str:
-    """Return which of the ready chunks to start: the one with the longest expected path; ties by name."""
-    return max(ready, key=lambda name: (paths[name], name))

@@ -11,7 +11,8 @@ from lithify.build.metadata import BuiltChunk
 from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
 from lithify.events import ComponentFailed, timed
 from lithify.graph.model import SystemGraph
-from lithify.schedule.plan import Plan, choose, expected_paths
+from lithify.schedule.plan import Plan, expected_paths
+from lithify.schedule.queue import Capacity, WorkQueue
 from lithify.schedule.realising import Undertaking, earlier_seconds, find_chunk, realise_chunk
 from lithify.sources.compose import known_tree_digest
 from lithify.sources.fetching import fetch_all
@@ -26,6 +27,10 @@ class Policy:
 
     jobs: int
     """Chunks built at once."""
+    processors: int = 1
+    """For what chunks say of the jobs that they can use."""
+    memory: int | None = None
+    """Bytes, for what chunks say of the memory that they need."""
     keep_going: bool = False
     """Go on with what does not depend on a failure."""
 
@@ -66,10 +71,16 @@ class _Run:
         self.policy = policy
         self.available: dict[str, BuiltChunk] = {}
         self.failures: list[LithifyError] = []
-        self.waiting = dict.fromkeys(plan.to_build)
         self.running: dict[concurrent.futures.Future[BuiltChunk], str] = {}
         self.fetches: dict[str, concurrent.futures.Future[None]] = {}
         self.paths = expected_paths(plan, earlier_seconds(undertaking, plan.to_build))
+        chunks = undertaking.graph.chunks
+        self.queue = WorkQueue(
+            plan,
+            self.paths,
+            Capacity(builds=policy.jobs, processors=policy.processors, memory=policy.memory),
+            {name: chunks[name].resources for name in plan.to_build},
+        )
 
     def go(
         self,
@@ -103,12 +114,7 @@ class _Run:
         stopping = self.undertaking.workshop.interrupt.is_set() or (
             self.failures and not self.policy.keep_going
         )
-        while not stopping and len(self.running) < self.policy.jobs:
-            ready = [name for name in self.waiting if self.plan.waits_for[name] <= self.available.keys()]
-            if not ready:
-                return
-            name = choose(ready, self.paths)
-            del self.waiting[name]
+        while not stopping and (name := self.queue.next()) is not None:
             self.running[builders.submit(self._realise, name)] = name
 
     def _realise(self, name: str) -> BuiltChunk:
@@ -133,7 +139,9 @@ class _Run:
     def _ended(self, future: concurrent.futures.Future[BuiltChunk], name: str) -> None:
         try:
             self.available[name] = future.result()
+            self.queue.ended(name, available=True)
         except (LithifyError, OSError, subprocess.SubprocessError) as error:
+            self.queue.ended(name, available=False)
             failure = error if isinstance(error, LithifyError) else LithifyError(f"{name}: {error}")
             if not isinstance(failure, Interrupted):
                 self.failures.append(failure)

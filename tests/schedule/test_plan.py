@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lithify.errors import Place
 from lithify.graph.keys import Keys, definition_keys
 from lithify.graph.model import Chunk, Stratum, System, SystemGraph
-from lithify.schedule.plan import Plan, choose, expected_paths, plan_chunks
+from lithify.schedule.plan import Plan, expected_paths, plan_chunks
 
 
 def keys_of(depends: Mapping[str, Sequence[str]]) -> Keys:
@@ -50,7 +50,6 @@ def test_the_longest_way_to_the_end_starts_first() -> None:
     plan = plan_chunks(keys_of(CHAIN), ["c", "alone"], lambda name: False)
     paths = expected_paths(plan, {"a": 1.0, "b": 5.0, "c": 1.0, "alone": 6.0})
     assert paths == {"a": 7.0, "b": 6.0, "c": 1.0, "alone": 6.0}
-    assert choose(["a", "alone"], paths) == "a"
 
 
 def test_a_chunk_never_built_counts_as_the_mean() -> None:
