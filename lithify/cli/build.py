@@ -15,6 +15,7 @@ from lithify.cli.invocation import Invocation
 from lithify.cli.naming import named_system
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
+from lithify.cli.requesting import sound_request
 from lithify.cli.run import opened
 from lithify.cli.show import as_text
 from lithify.cli.space import require_room
@@ -24,7 +25,6 @@ from lithify.events import timed
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
 from lithify.schedule.definitions_from_git import Origin
-from lithify.schedule.request import request_for
 from lithify.schedule.session import nearest
 from lithify.schedule.witness import keep_answer
 
@@ -91,7 +91,7 @@ def command(
         opened(ctx.obj, report, origin) as session,
     ):
         file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
-        request = request_for(session, file, components)
+        request = sound_request(session, file, components)
         if not request.is_done:
             require_room(ctx.obj.settings)
             # half a second, much of it libostree

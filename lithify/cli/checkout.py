@@ -72,7 +72,12 @@ def command(
         with bench(workshop, "checkout") as own:
             carry_out(
                 order,
-                Works(repository=workshop.store.reading, scratch=own.scratch, report=report),
+                Works(
+                    repository=workshop.store.reading,
+                    scratch=own.scratch,
+                    report=report,
+                    sync=ctx.obj.settings.fsync,
+                ),
                 noted=False,
             )
     sys.stdout.write(f"{target}\n")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lithify.cache import hold_lock, remove_tree
+from lithify.cache import hold_lock, remove_tree, sync_file_system, sync_path
 from lithify.crash import crash_point
 from lithify.definitions.nearest import did_you_mean
 from lithify.deploy.order import DEPLOY_FORMAT, Order, Works
@@ -118,6 +118,10 @@ def _made(order: Order, works: Works, *, noted: bool) -> Literal["made", "unchan
         remove_tree(aside)  # what a killed process left
         type_named(order.type, order.name).write(order, works, aside)
         crash_point("deploy.written")
+        if (
+            works.sync
+        ):  # an image has its full size from the start: a loss of power would leave holes that nobody sees
+            (sync_file_system if aside.is_dir() else sync_path)(aside)
         if noted:
             _write_note(order, aside)
         crash_point("deploy.noted")

@@ -42,6 +42,8 @@ class Works:
     scratch: Path
     """An empty folder, removed afterwards."""
     report: Report
+    sync: bool = True
+    """Have what is deployed on the disk before it takes its place."""
 
 
 class DeploymentType(Protocol):

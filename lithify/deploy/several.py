@@ -17,6 +17,11 @@ def carry_out_all(session: Session, orders: Sequence[Order]) -> list[str]:
     outcomes: list[str] = []
     for order in orders:
         with bench(workshop, f"deploy-{order.name}") as own:
-            works = Works(repository=workshop.store.reading, scratch=own.scratch, report=session.report)
+            works = Works(
+                repository=workshop.store.reading,
+                scratch=own.scratch,
+                report=session.report,
+                sync=session.settings.fsync,
+            )
             outcomes.append(carry_out(order, works))
     return outcomes

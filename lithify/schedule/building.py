@@ -163,6 +163,20 @@ def _healed(session: Session, store: Store, error: LithifyError) -> bool:
     return len(damaged) == len(errors)
 
 
+def heal_first(session: Session, error: DamagedObject) -> None:
+    """Drop a damaged object that came up before the build began; enters the user namespace, like :func:`tidy`."""
+    cache = open_cache(session.settings.cachedir)
+    enter()
+    store = Store(
+        cache,
+        sync=session.settings.fsync,
+        min_free=reserve(cache),
+        report=session.report,
+        lease=session.claim,
+    )
+    _healed(session, store, error)
+
+
 def tidy(session: Session) -> None:
     """Remove what killed commands left; enters the user namespace, so no thread may have been started before."""
     enter()

@@ -199,7 +199,7 @@ class Mirror:
             # A build that keeps .git takes its commit from here by name.
             query(aside, "config", "uploadpack.allowAnySHA1InWant", "true")
 
-        publish(self.path, make, locks=self.context.cache.locks, sync=False)
+        publish(self.path, make, locks=self.context.cache.locks)
 
     def _refuse_where_forbidden(self) -> None:
         if self.context.no_git_update:

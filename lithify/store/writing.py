@@ -170,9 +170,15 @@ class Store:
             # for ever: waiting is ours to report, by our own lock, which is taken first
             "lock-timeout-secs": "-1",
         }
-        text = (self.cache.ostree / "config").read_text(encoding="utf-8")
+        path = self.cache.ostree / "config"
         config = configparser.ConfigParser(interpolation=None, strict=False)
-        config.read_string(text)
+        try:
+            config.read_string(path.read_text(encoding="utf-8"))
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"the store's configuration {path} is damaged",
+                hints=["`lithify gc --all` empties the cache; then everything is built anew"],
+            ) from error
         if all(config.get("core", name, fallback=None) == value for name, value in wanted.items()):
             return
         with ostree_errors(self.cache.ostree, "setting up the store"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,34 @@ def test_a_build_heals_what_it_needs(program: Program, kind: str) -> None:
     assert before.keys() <= after.refs("d").keys()
     assert place.exists()
     assert fsck_of(program) == ""
+
+
+def test_a_damaged_commit_is_healed_though_it_is_the_first_that_is_looked_at(program: Program) -> None:
+    repository = Repository(program.cache / "ostree")
+    before = repository.refs("d")
+    commit = next(c for c in before.values() if repository.commit(c).metadata["name"] == "small")
+    place = program.cache / "ostree" / "objects" / commit[:2] / f"{commit[2:]}.commit"
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 1
+    place.unlink()
+    place.write_bytes(content)
+    shutil.rmtree(program.cache / "standing")
+    said = program.done("build", "small")
+    assert f"the store is damaged: commit {commit} is not what its checksum says" in said.stderr
+    assert Repository(program.cache / "ostree").refs("d").keys() == before.keys()
+    assert fsck_of(program) == ""
+
+
+def test_a_store_whose_configuration_is_lost_is_an_error_that_says_what_helps(program: Program) -> None:
+    """As a loss of power leaves it where nothing is synced; on a cache that is synced it does not come to this."""
+    (program.cache / "ostree" / "config").write_bytes(bytes(32))
+    (program.definitions / "app" / "main").write_text("#!/bin/sh\n# changed\n")
+    said = program.run("build", "small")
+    assert said.status == 1
+    assert "ostree/config is damaged" in said.stderr
+    assert "lithify gc --all" in said.stderr
+    program.done("gc", "--all")
+    program.done("build", "small")
 
 
 def fsck_of(program: Program) -> str:
