@@ -26,7 +26,8 @@ class Figure:
     name: str
     seconds: tuple[float, ...]
     goal: float | None = None
-    """Seconds that the median is to stay below, on an idle machine of two processors."""
+    """What the median is to stay below, on an idle machine of two processors."""
+    unit: str = "s"
 
     @property
     def best(self) -> float:
@@ -57,14 +58,14 @@ def measure(name: str, rounds: int, work: Callable[[int], object], *, goal: floa
     return Figure(name=name, goal=goal, seconds=seconds)
 
 
-HEADER = f"{'seconds':<52} {'median':>8} {'least':>8} {'most':>8} {'goal':>6}"
+HEADER = f"{'seconds':<72} {'median':>8} {'least':>8} {'most':>8} {'goal':>6}"
 
 
 def line(figure: Figure) -> str:
     """Return a figure as a line of a table."""
     goal = "" if figure.goal is None else f"{figure.goal:g}"
     numbers = f"{figure.middle:8.3f} {figure.best:8.3f} {figure.worst:8.3f}"
-    return f"{figure.name:<52} {numbers} {goal:>6}".rstrip()
+    return f"{figure.name:<72} {numbers} {goal:>6}".rstrip()
 
 
 def machine() -> dict[str, Any]:
@@ -76,7 +77,7 @@ def machine() -> dict[str, Any]:
         "memory-GiB": round(memory / (1 << 30), 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": [round(one, 1) for one in os.getloadavg()],
     }
 
 
@@ -100,6 +101,7 @@ def report(figures: Iterable[Figure], conditions: dict[str, Any]) -> dict[str, A
                 "least": round(figure.best, 4),
                 "most": round(figure.worst, 4),
                 "goal": figure.goal,
+                "unit": figure.unit,
                 "seconds": [round(seconds, 4) for seconds in figure.seconds],
             }
             for figure in figures

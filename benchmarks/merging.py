@@ -6,9 +6,11 @@ import hashlib
 from pathlib import Path
 
 from benchmarks.figures import Figure, measure
+from lithify.build.metadata import last_ref, read_chunk
 from lithify.cache import open_cache
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.merge import Part, merge
+from lithify.store.reading import Repository
 from lithify.store.transaction import Transaction
 from lithify.store.writing import Store
 
@@ -64,3 +66,25 @@ def _chunk(transaction: Transaction, meta: str, number: int) -> Tree:
         }
     )
     return Tree(folder({"usr": usr}), meta)
+
+
+def merging_real(cache_folder: Path, system: str, arch: str, rounds: int) -> Figure:
+    """Return how long the merge of a built system's artifacts takes; each round reads the store anew."""
+    ostree = cache_folder / "ostree"
+    reading = Repository(ostree)
+    commit = reading.ref(last_ref("system", system, arch))
+    if commit is None:
+        raise SystemExit(f"{system} is not built in {cache_folder}")
+    chosen = [(one["commit"], one["artifact"]) for one in reading.commit(commit).metadata["artifacts"]]
+    chunks = {commit: read_chunk(reading, commit) for commit, _ in chosen}
+    parts = [
+        Part(name=artifact, tree=content.tree, manifest=content.manifest)
+        for commit, artifact in chosen
+        for content in (chunks[commit].artifacts[artifact],)
+    ]
+
+    def work(_: int) -> object:
+        return merge(Repository(ostree), parts)
+
+    name = f"merge of {len(chunks)} chunks' trees ({len(parts)} artifacts) to the system's, in process"
+    return measure(name, rounds, work, goal=0.1)

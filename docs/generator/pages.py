@@ -7,12 +7,15 @@ from pathlib import Path
 
 from docs.generator.commands import commands_page
 from docs.generator.definitions import definitions_page
+from docs.generator.performance import performance_page, performance_picture
 from docs.generator.settings import settings_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/definitions.md": definitions_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/settings.md": settings_page,
+    "docs/performance.md": performance_page,
+    "docs/performance-growth.svg": performance_picture,
 }
 """Path below the project → what makes the page."""
 
