@@ -17,6 +17,8 @@ from lithify.store.manifest import Manifest
 from lithify.store.reading import Commit, Repository
 
 METADATA_VERSION = 1
+CHECK_PREFIX = "check/"
+"""How the refs begin of what is built again to be compared."""
 
 
 def definition_ref(key: DefinitionKey) -> str:

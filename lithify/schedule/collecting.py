@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.build.benches import sweep
+from lithify.build.metadata import CHECK_PREFIX
 from lithify.cache import CacheFolder, is_held, open_cache, remove_tree, remove_unheld
 from lithify.config import Settings
 from lithify.crash import crash_point
@@ -116,8 +117,11 @@ def _remove(settings: Settings, store: Store, builds: Sequence[StoredBuild], *, 
     known = {build.commit for build in builds}
 
     def keep_ref(name: str, commit: str) -> bool:
-        """Keep refs of what is kept, and of what was built since the store was looked through."""
-        return busy or commit in kept or commit not in known
+        """Keep refs of what is kept, and of what was built since the store was looked through.
+
+        What a killed check has left is neither.
+        """
+        return busy or commit in kept or not (commit in known or name.startswith(CHECK_PREFIX))
 
     layers = None if busy else {build.content for build in builds if build.kept_by}
     collected = collect(store, keep_ref=keep_ref, keep_layers=layers)

@@ -206,7 +206,7 @@ def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -
         if found is not None:
             _finished(workshop, system.name, "system", key, "cached", began)
             return found
-        order = _system_order(undertaking, key, chunks)
+        order = system_order(undertaking, key, chunks)
         held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
         earlier = workshop.store.reading.ref(build_ref(order.keys.build))
         if earlier is not None:
@@ -221,9 +221,10 @@ def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -
         return built
 
 
-def _system_order(
+def system_order(
     undertaking: Undertaking, key: DefinitionKey, chunks: Mapping[str, BuiltChunk]
 ) -> SystemOrder:
+    """Return what composing the system takes; ``chunks``: at least those that it selects."""
     graph = undertaking.graph
     content = {
         (selected.chunk, selected.artifact): chunks[selected.chunk].artifacts[selected.artifact].digest
