@@ -20,7 +20,7 @@ from random import Random
 from tests.faults.crashes import store_faults
 from tests.faults.killing import held_locks
 from tests.faults.parts import Extent, Tally
-from tests.faults.workload import VARIANTS, Workload, workload
+from tests.faults.workload import Workload, workload
 from tests.program import Said, write_files
 
 HANGING = 300.0
@@ -129,7 +129,7 @@ class _Company:
 def run(extent: Extent) -> Tally:
     """Keep eight commands going; see :mod:`tests.faults.parts`."""
     tally = Tally()
-    with workload(extent.folder, ("--cachedir-min-space", "0", "--tempdir-min-space", "0")) as work:
+    with workload(extent.folder, extent.variants) as work:
         write_files(work.program.definitions, {"systems/other.morph": OTHER_SYSTEM})
         company = _Company(
             work=work, tally=tally, until=time.monotonic() + extent.minutes * 60, seed=extent.seed
@@ -161,7 +161,7 @@ def _work(company: _Company, work: Workload, what: str, seed: int) -> None:
     random = Random(seed)
     while company.go_on():
         with company.turn():
-            variant = random.randrange(VARIANTS)
+            variant = random.randrange(work.variants)
             company.build(work, variant, random.choice(("small", "small", "other")))
         with company.turn():
             _beside(company, work, what)
@@ -185,7 +185,7 @@ def _collect(company: _Company, work: Workload, extent: Extent) -> None:
     """Collect garbage: while others work, and at the very moment when all go on after a pause."""
     random = Random(extent.seed - 1)
     while company.go_on():
-        work.choose(random.randrange(VARIANTS))
+        work.choose(random.randrange(work.variants))
         began = time.monotonic()
         while time.monotonic() < began + LULL_SECONDS and company.go_on():
             _gc(company, work, release=False)

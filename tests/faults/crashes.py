@@ -24,7 +24,7 @@ from lithify.store.reading import Repository
 from lithify.store.verifying import verify
 from tests.faults.killing import adopt_orphans, held_locks, kill_after, kill_descendant, mounted, orphans
 from tests.faults.parts import Extent, Tally
-from tests.faults.workload import VARIANTS, Workload, workload
+from tests.faults.workload import Workload, workload
 from tests.inside import run_inside
 from tests.program import Said
 
@@ -96,7 +96,7 @@ def _prepare_deployment(work: Workload, variant: int) -> None:
 
 
 def _prepare_lock(work: Workload, variant: int) -> None:
-    work.choose((variant + 1) % VARIANTS)
+    work.choose((variant + 1) % work.variants)
     work.move_branch(variant)
 
 
@@ -128,10 +128,10 @@ GC_ALL = Task(name="gc --all", arguments=("gc", "--all"), prepare=_as_it_is, jud
 LOCK = Task(name="lock", arguments=("lock", "--update"), prepare=_prepare_lock, judge=_judge_lock)
 
 
-def cycle() -> Iterator[tuple[Task, int]]:
+def cycle(variants: int) -> Iterator[tuple[Task, int]]:
     """Yield tasks for ever, each with the variant that it is done in, so that each has something to do."""
     for number in count():
-        variant = number % VARIANTS
+        variant = number % variants
         if number % 3 == 0:
             yield GC_ALL, variant
             yield LOCK, variant
@@ -148,10 +148,10 @@ def run(extent: Extent) -> Tally:
     """Kill as often as is asked for; see :mod:`tests.faults.parts`."""
     adopt_orphans()
     tally = Tally()
-    with workload(extent.folder, ("--cachedir-min-space", "0", "--tempdir-min-space", "0")) as work:
+    with workload(extent.folder, extent.variants) as work:
         bench = _Bench(work=work, tally=tally, random=Random(extent.seed), seed=extent.seed)
         began = time.monotonic()
-        for task, variant in cycle():
+        for task, variant in cycle(work.variants):
             over = time.monotonic() > began + extent.most_minutes * 60
             if bench.kills >= extent.kills or len(tally.failures) > 20 or over:
                 break

@@ -39,6 +39,11 @@ class Extent:
     say: Callable[[str], None]
     """Shows one line of progress."""
 
+    @property
+    def variants(self) -> int:
+        """How many variants of the workload are worth their preparation."""
+        return 4 if self.kills >= 50 and self.minutes >= 1 else 2
+
 
 @dataclass(slots=True, kw_only=True)
 class Tally:

@@ -22,7 +22,7 @@ from lithify.staging.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, uns
 from tests.faults.crashes import BUILD, BUILD_ALL, GC, GC_ALL, LOCK, Task, store_faults
 from tests.faults.killing import adopt_orphans, descendants, orphans
 from tests.faults.parts import Extent, Tally
-from tests.faults.workload import VARIANTS, Workload, workload
+from tests.faults.workload import Workload, workload
 
 IMAGE_SIZE = 256 << 20
 OPTIONS = "loop,commit=300,noauto_da_alloc"
@@ -40,13 +40,12 @@ def run(extent: Extent) -> Tally:
     adopt_orphans()
     unshare(CLONE_NEWNS)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
-    settings = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
     random = Random(extent.seed)
     began = time.monotonic()
-    with workload(extent.folder, settings) as made, _Disk(extent.folder).mounted() as disk:
+    with workload(extent.folder, extent.variants) as made, _Disk(extent.folder).mounted() as disk:
         work = replace(made, program=replace(made.program, folder=disk.mounted_at))
         seconds = 2.0
-        for number, (task, variant) in enumerate(_cycle(random)):
+        for number, (task, variant) in enumerate(_cycle(random, work.variants)):
             over = time.monotonic() > began + extent.most_minutes * 60
             if number * FIFTH >= extent.kills or len(tally.failures) > 20 or over:
                 break
@@ -58,12 +57,12 @@ def run(extent: Extent) -> Tally:
     return tally
 
 
-def _cycle(random: Random) -> Iterator[tuple[Task, int]]:
+def _cycle(random: Random, variants: int) -> Iterator[tuple[Task, int]]:
     while True:
-        variant = random.randrange(VARIANTS)
+        variant = random.randrange(variants)
         yield LOCK, variant
         yield random.choice((BUILD, BUILD, GC)), variant
-        yield random.choice((BUILD, BUILD_ALL)), (variant + 1) % VARIANTS
+        yield random.choice((BUILD, BUILD_ALL)), (variant + 1) % variants
         yield random.choice((GC, GC, GC_ALL)), variant
 
 

@@ -27,8 +27,8 @@ SEED = "6"
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--only", "crashes", "--kills", "8"),
-        ("--only", "power", "--kills", "20"),
+        ("--only", "crashes", "--kills", "6"),
+        ("--only", "power", "--kills", "15"),
         ("--only", "company", "--minutes", "0.1"),
     ],
     ids=lambda arguments: arguments[1],

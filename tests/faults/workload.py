@@ -26,7 +26,7 @@ from lithify.store.reading import Repository
 from tests.build.definitions import small_tree
 from tests.program import Program, write_files
 
-VARIANTS = 4
+MOST_VARIANTS = 4
 GIT_CHUNK = """\
 name: tool
 kind: chunk
@@ -55,6 +55,8 @@ MORE_CHUNKS = """\
   morph: chunks/data.morph
 """
 LOCK = "lithify.lock"
+NO_LEAST_SPACE = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
+"""Settings: what is built is tiny, and so may be the file system."""
 Contents = Mapping[str, tuple[str, str]]
 """Definition key → (name, content digest)."""
 
@@ -79,6 +81,11 @@ class Workload:
     """The repository's commit of each variant."""
     locks: tuple[bytes, ...]
     expected: tuple[Expected, ...]
+
+    @property
+    def variants(self) -> int:
+        """How many there are; they are numbered from 0."""
+        return len(self.commits)
 
     def choose(self, variant: int) -> None:
         """Put the definitions in a variant; the lock file says so too."""
@@ -130,13 +137,13 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _make_origin(folder: Path, random: Random) -> tuple[str, ...]:
+def _make_origin(folder: Path, random: Random, variants: int) -> tuple[str, ...]:
     """Make a repository with a commit for each variant, big enough that a fetch takes a moment."""
     work = folder.with_name("work")
     work.mkdir()
     git(work, "init", "-q", "-b", "main")
     commits = []
-    for variant in range(VARIANTS):
+    for variant in range(variants):
         write_files(work, {"tool": f"#!/bin/sh\necho {variant}\n", "lines": f"{random.random()}\n" * 20_000})
         (work / f"noise{variant}").write_bytes(random.randbytes(1 << 18))
         git(work, "add", "-A")
@@ -179,11 +186,11 @@ def serving(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def workload(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Workload]:
+def workload(folder: Path, variants: int = MOST_VARIANTS) -> Iterator[Workload]:
     """Make everything in an empty folder, build each variant once in a cache of its own, and yield it with an empty cache."""
     random = Random(6)  # the content is the same in every run
     definitions = small_tree(folder / "definitions")
-    commits = _make_origin(folder / "origin.git", random)
+    commits = _make_origin(folder / "origin.git", random, variants)
     _make_archive(folder / "served" / "data.tar.gz", random)
     with serving(folder / "served") as port:
         work = (definitions / "strata/work.morph").read_text()
@@ -195,15 +202,15 @@ def workload(folder: Path, settings: tuple[str, ...] = ()) -> Iterator[Workload]
                 "chunks/data.morph": ARCHIVE_CHUNK.format(port=port),
             },
         )
-        program = Program(folder=folder, definitions=definitions, settings=settings)
+        program = Program(folder=folder, definitions=definitions, settings=NO_LEAST_SPACE)
         made = Workload(program=program, origin=folder / "origin.git", commits=commits, locks=(), expected=())
         made = replace(made, locks=_locks(made))
-        yield replace(made, expected=tuple(_expected(made, variant) for variant in range(VARIANTS)))
+        yield replace(made, expected=tuple(_expected(made, variant) for variant in range(variants)))
 
 
 def _locks(work: Workload) -> tuple[bytes, ...]:
     found = []
-    for variant in range(VARIANTS):
+    for variant in range(work.variants):
         work.move_branch(variant)
         work.program.done("lock", "--update")
         found.append((work.program.definitions / LOCK).read_bytes())
