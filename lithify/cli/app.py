@@ -20,6 +20,7 @@ from lithify.cli.messages import Messages, wants_color
 from lithify.cli.options import Split, split_arguments
 from lithify.cli.registry import COMMANDS, CommandEntry, find_entry
 from lithify.cli.render import error_text
+from lithify.cli.shells import ASK, answer
 from lithify.config import (
     LITHIFY_FILES,
     MORPH_FILES,
@@ -73,6 +74,9 @@ def _ended(messages: Messages, text: str, status: int) -> int:
 
 
 def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages: Messages) -> int:
+    if arguments[:1] == [ASK]:
+        sys.stdout.write(answer(arguments[1:], Path.cwd()))
+        return DONE
     split = split_arguments(arguments)
     if split.version:
         sys.stdout.write(f"lithify {__version__}\n")

@@ -26,6 +26,8 @@ class CommandEntry:
     """What it prints may be known from the last time: :mod:`lithify.cli.standing` is asked first."""
     takes_a_command: bool = False
     """What stands behind ``--`` is another program's."""
+    operands: tuple[str, ...] = ()
+    """What completion offers for each argument, kinds parted by blanks; the last is for all that follow. None: files."""
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -36,25 +38,42 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="build a system, or some of its chunks and strata",
         aliases=("build-morphology",),
         may_stand=True,
+        operands=("system", "chunk stratum"),
     ),
     CommandEntry(
         name="deploy",
         module="deploy",
         panel=PANELS[0],
         summary="make the images, tar files and folders of a cluster",
+        operands=("cluster", "deployment"),
     ),
-    CommandEntry(name="boot", module="boot", panel=PANELS[0], summary="start a disk image in QEMU"),
+    CommandEntry(
+        name="boot",
+        module="boot",
+        panel=PANELS[0],
+        summary="start a disk image in QEMU",
+        operands=("system",),
+    ),
     CommandEntry(
         name="lock",
         module="lock",
         panel=PANELS[2],
         summary="pin what is not pinned yet, or move pins to the newest",
+        operands=("chunk",),
     ),
     CommandEntry(
-        name="show", module="show", panel=PANELS[1], summary="each chunk: key, cached or not, and why not"
+        name="show",
+        module="show",
+        panel=PANELS[1],
+        summary="each chunk: key, cached or not, and why not",
+        operands=("system",),
     ),
     CommandEntry(
-        name="why", module="why", panel=PANELS[1], summary="which inputs differ from the last build"
+        name="why",
+        module="why",
+        panel=PANELS[1],
+        summary="which inputs differ from the last build",
+        operands=("system chunk", "chunk"),
     ),
     CommandEntry(
         name="shell",
@@ -62,6 +81,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[1],
         summary="a shell where a chunk is built, or where it failed",
         takes_a_command=True,
+        operands=("system chunk", "chunk"),
     ),
     CommandEntry(
         name="log",
@@ -69,12 +89,14 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[1],
         summary="the log of a chunk's last build",
         aliases=("show-build-log",),
+        operands=("system chunk", "chunk"),
     ),
     CommandEntry(
         name="list-artifacts",
         module="list_artifacts",
         panel=PANELS[1],
         summary="artifacts of systems, or of the store",
+        operands=("system",),
     ),
     CommandEntry(name="list-files", module="list_files", panel=PANELS[1], summary="the paths in an artifact"),
     CommandEntry(
@@ -82,12 +104,14 @@ COMMANDS: tuple[CommandEntry, ...] = (
         module="checkout",
         panel=PANELS[1],
         summary="take a tree out of the store, as folder or tar",
+        operands=("system", ""),
     ),
     CommandEntry(
         name="provenance",
         module="provenance",
         panel=PANELS[1],
         summary="where an artifact comes from, as a SLSA statement",
+        operands=("system", ""),
     ),
     CommandEntry(
         name="validate",
@@ -110,25 +134,35 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[1],
         summary="a picture of a system, or JSON",
         aliases=("graph-build-depends",),
+        operands=("system",),
     ),
     CommandEntry(
         name="show-dependencies",
         module="show_dependencies",
         panel=PANELS[1],
         summary="each artifact, and what it depends on",
+        operands=("system",),
     ),
     CommandEntry(
         name="why-depends",
         module="why_depends",
         panel=PANELS[1],
         summary="the paths by which one thing needs another",
+        operands=("system chunk stratum", "chunk stratum"),
     ),
-    CommandEntry(name="diff", module="diff", panel=PANELS[1], summary="what differs between two commits"),
+    CommandEntry(
+        name="diff",
+        module="diff",
+        panel=PANELS[1],
+        summary="what differs between two commits",
+        operands=("", "", "system"),
+    ),
     CommandEntry(
         name="get-chunk-details",
         module="get_chunk_details",
         panel=PANELS[2],
         summary="stratum, repository and ref of a chunk",
+        operands=("chunk stratum", "chunk"),
     ),
     CommandEntry(
         name="expand-repo",
@@ -161,7 +195,20 @@ COMMANDS: tuple[CommandEntry, ...] = (
         panel=PANELS[3],
         summary="what this machine can do, and what mends the rest",
     ),
-    CommandEntry(name="help", module="help", panel=PANELS[3], summary="help over all commands, or of one"),
+    CommandEntry(
+        name="completion",
+        module="completion",
+        panel=PANELS[3],
+        summary="what makes bash, fish and zsh complete names",
+        operands=("shell", ""),
+    ),
+    CommandEntry(
+        name="help",
+        module="help",
+        panel=PANELS[3],
+        summary="help over all commands, or of one",
+        operands=("command", ""),
+    ),
 )
 
 
