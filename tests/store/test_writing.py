@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lithify.cache import CacheFolder
+from lithify.crash import arm
 from lithify.errors import Damaged, StoreError, UnsafeContent
 from lithify.events import Event, Waiting
-from lithify.store.crash import arm
 from lithify.store.damage import DamagedObject
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.manifest import Device, Manifest, manifest_of
