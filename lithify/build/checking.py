@@ -14,12 +14,14 @@ from lithify.store.reading import Commit, Repository
 
 
 def commit_fault(repository: Repository, checksum: str) -> str:
-    """Return in what a commit's metadata is wrong about the commit; empty where it is right.
+    """Return in what a commit's metadata is wrong about the commit; empty where it is right, or where it is no build.
 
     Raises :class:`DamagedObject` where the commit cannot be read at all.
     """
     commit = repository.commit(checksum)
     metadata = commit.metadata
+    if "kind" not in metadata:
+        return ""  # somebody else's, who says nothing of keys
     try:
         for name in ("definition", "build"):
             if metadata[f"{name}-key"] != _digest(metadata[f"{name}-inputs"]["inputs"]):

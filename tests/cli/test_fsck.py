@@ -337,3 +337,11 @@ def test_wrong_use(tmp_path: Path) -> None:
     said = Program(folder=tmp_path, definitions=tmp_path).run("fsck", "everything")
     assert (said.status, said.stdout) == (2, "")
     assert said.stderr.startswith("ERROR: too many arguments: everything\n")
+
+
+def test_somebody_elses_commit_is_no_damage(program: Program) -> None:
+    repository = f"--repo={program.cache / 'ostree'}"
+    tree = f"--tree=dir={program.definitions}"
+    subprocess.run(["ostree", repository, "commit", "-b", "mine", tree], check=True, capture_output=True)
+    assert program.done("fsck", "--repair").stdout.endswith(": all sound\n")
+    assert Repository(program.cache / "ostree").ref("mine") is not None
