@@ -165,6 +165,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("chunk stratum", "chunk"),
     ),
     CommandEntry(
+        name="get-repo",
+        module="get_repo",
+        panel=PANELS[2],
+        summary="clone a chunk's repository, at the commit that is built",
+        operands=("chunk", ""),
+    ),
+    CommandEntry(
         name="expand-repo",
         module="expand_repo",
         panel=PANELS[2],
