@@ -18,6 +18,7 @@ PARTS: dict[str, str] = {
     "power": "tests.faults.power:run",
     "company": "tests.faults.company:run",
     "deceit": "tests.faults.deceit:deceit",
+    "disks": "tests.faults.disks:disks",
 }
 """Name → ``module:function``, in the order in which they run."""
 

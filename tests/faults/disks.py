@@ -1,0 +1,293 @@
+"""Disks that fail: full, without inodes, read-only, broken at the n-th call; and what a build does then.
+
+Whatever fails, the build says so with one clear error, and the same command works once the disk does: with the same result,
+and a cache in which ``fsck`` finds nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.build.definitions import small_tree
+from tests.faults.parts import Extent, Tally
+from tests.program import Program, Said
+
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_long seen;
+
+static int counts(const char *path) {
+  const char *root = getenv("FAULT_ROOT");
+  return root && !strncmp(path, root, strlen(root));
+}
+
+static int counts_fd(int fd) {
+  char link[64], path[PATH_MAX];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  int saved = errno;
+  ssize_t size = readlink(link, path, sizeof path - 1);
+  errno = saved;
+  if (size < 0) return 0;
+  path[size] = 0;
+  return counts(path);
+}
+
+static int counts_at(int fd, const char *path) {
+  if (path[0] == '/') return counts(path);
+  return fd != AT_FDCWD && counts_fd(fd);
+}
+
+static int fails(int counted) {
+  if (!counted) return 0;
+  long number = atomic_fetch_add(&seen, 1) + 1;
+  const char *from = getenv("FAULT_FROM"), *code = getenv("FAULT_ERRNO"), *last = getenv("FAULT_LAST");
+  if (!from || number < atol(from) || (last && number > atol(last))) return 0;
+  errno = atoi(code);
+  return 1;
+}
+
+__attribute__((destructor)) static void tell(void) {
+  const char *name = getenv("FAULT_COUNT");
+  FILE *file = name ? fopen(name, "w") : NULL;
+  if (file) { fprintf(file, "%ld\n", atomic_load(&seen)); fclose(file); }
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define CALL(type, name, parameters, arguments, counted) \
+  type name parameters { return fails(counted) ? -1 : REAL(name) arguments; }
+
+CALL(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), counts_fd(fd))
+CALL(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at), counts_fd(fd))
+CALL(ssize_t, copy_file_range, (int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags),
+     (in, from, out, to, size, flags), counts_fd(out))
+CALL(int, fsync, (int fd), (fd), counts_fd(fd))
+CALL(int, fdatasync, (int fd), (fd), counts_fd(fd))
+CALL(int, syncfs, (int fd), (fd), counts_fd(fd))
+CALL(int, ftruncate64, (int fd, off64_t size), (fd, size), counts_fd(fd))
+CALL(int, mkdir, (const char *path, mode_t mode), (path, mode), counts(path))
+CALL(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode), counts_at(fd, path))
+CALL(int, rename, (const char *from, const char *to), (from, to), counts(to))
+CALL(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to), counts_at(b, to))
+CALL(int, link, (const char *from, const char *to), (from, to), counts(to))
+CALL(int, linkat, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags), counts_at(b, to))
+CALL(int, symlink, (const char *target, const char *path), (target, path), counts(path))
+CALL(int, symlinkat, (const char *target, int fd, const char *path), (target, fd, path), counts_at(fd, path))
+
+#define OPEN(name) \
+  int name(const char *path, int flags, ...) { \
+    va_list more; va_start(more, flags); mode_t mode = va_arg(more, mode_t); va_end(more); \
+    return fails((flags & O_CREAT) && counts(path)) ? -1 : REAL(name)(path, flags, mode); }
+#define OPENAT(name) \
+  int name(int fd, const char *path, int flags, ...) { \
+    va_list more; va_start(more, flags); mode_t mode = va_arg(more, mode_t); va_end(more); \
+    return fails((flags & O_CREAT) && counts_at(fd, path)) ? -1 : REAL(name)(fd, path, flags, mode); }
+OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64)
+"""
+"""Counts the calls by which a process writes below a folder, and lets them fail from the n-th on."""
+
+NO_SPACE_KEPT = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
+"""Settings without which a build on a small disk would not begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A small system whose builds are made to fail, and what they give where they do not."""
+
+    folder: Path
+    shim: Path | None
+    """None where there is no compiler."""
+    result: str
+    """What a build prints."""
+
+    def program(self, cache: Path) -> Program:
+        """Return the program with a cache, which is ``cache/cache``; what is built is in ``cache/tmp``."""
+        return Program(folder=cache, definitions=self.folder / "definitions", settings=NO_SPACE_KEPT)
+
+    def run(
+        self, cache: Path, *words: str, faults: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> Said:
+        """Run the program, with the shim where faults are wanted; ``before`` stands before its command line."""
+        program = self.program(cache)
+        (cache / "tmp").mkdir(exist_ok=True)
+        environment = dict(program.environment(str(self.folder)))
+        if faults is not None:
+            environment |= {"LD_PRELOAD": str(self.shim), "FAULT_ROOT": str(program.cache), **faults}
+        done = subprocess.run(
+            [*before, sys.executable, "-m", "lithify", "--no-default-configs", *NO_SPACE_KEPT, *words],
+            cwd=program.definitions,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def wrong_with(self, said: Said, *, told: Sequence[str] = ()) -> str:
+        """Return what is wrong with how a failed command ended; empty where nothing is."""
+        if "Traceback" in said.stderr or "Exception ignored" in said.stderr:
+            return f"a traceback: {said.stderr[-3000:]}"
+        if said.status == 0:
+            return "" if said.stdout == self.result else f"another result: {said.stdout}"
+        if said.status != 1 or "ERROR: " not in said.stderr:
+            return f"it ended with {said.status}: {said.stderr[-2000:]}"
+        missing = [text for text in told if text not in said.stderr]
+        return f"nothing is said of {missing}: {said.stderr[-2000:]}" if missing else ""
+
+    def wrong_after(self, cache: Path) -> str:
+        """Return what is wrong with the same command on the same cache, now that the disk works; empty where nothing is."""
+        again = self.run(cache, "build", "small")
+        if again.status != 0 or again.stdout != self.result or "Traceback" in again.stderr:
+            return f"the same command, then: {again.status}, {again.stdout!r}: {again.stderr[-2000:]}"
+        checked = self.run(cache, "fsck")
+        return "" if checked.status == 0 else f"fsck, then: {checked.stdout[-2000:]}{checked.stderr[-2000:]}"
+
+
+def make_bench(folder: Path) -> Bench:
+    """Make the definitions and the shim below ``folder``, and build once."""
+    small_tree(folder / "definitions")
+    shim: Path | None = None
+    compiler = shutil.which("cc")
+    if compiler is not None:
+        shim = folder / "shim.so"
+        (folder / "shim.c").write_text(SHIM)
+        subprocess.run(
+            [compiler, "-shared", "-fPIC", "-O1", "-w", "-o", str(shim), str(folder / "shim.c"), "-ldl"],
+            check=True,
+        )
+    bench = Bench(folder=folder, shim=shim, result="")
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        said = bench.run(Path(name), "build", "small")
+        assert said.status == 0, said
+    return Bench(folder=folder, shim=shim, result=said.stdout)
+
+
+def calls_of_a_build(bench: Bench) -> int:
+    """Return by how many calls a whole build writes to its cache."""
+    with place(bench) as cache:
+        said = bench.run(cache, "build", "small", faults={"FAULT_COUNT": str(bench.folder / "count")})
+        assert said.status == 0, said
+    return int((bench.folder / "count").read_text())
+
+
+@contextmanager
+def place(bench: Bench, kind: str = "") -> Iterator[Path]:
+    """Yield an empty folder for a cache; ``kind``: options of a tmpfs to mount there, for root."""
+    folder = Path(tempfile.mkdtemp(dir=bench.folder))
+    if kind:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", kind, "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        if kind:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+def remount(folder: Path, options: str) -> None:
+    """Give a mounted tmpfs other options."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+BROKEN = {
+    errno.EIO: "Input/output error",
+    errno.ENOSPC: "no space left in",
+    errno.EDQUOT: "no space left in",
+    errno.EROFS: "Read-only file system",
+    errno.EACCES: "Permission denied",
+}
+"""What fails, and what is to be said of it."""
+
+
+def broken_at(bench: Bench, code: int, number: int, *, once: bool = False) -> str:
+    """Let the n-th write and all that follow fail, and return what is wrong with that; empty where nothing is."""
+    faults = {"FAULT_FROM": str(number), "FAULT_ERRNO": str(code)}
+    if once:
+        faults["FAULT_LAST"] = str(number)
+    with place(bench) as cache:
+        said = bench.run(cache, "build", "small", faults=faults)
+        wrong = bench.wrong_with(said, told=[] if once else [BROKEN[code]]) or bench.wrong_after(cache)
+    return f"{errno.errorcode[code]} from call {number}{' alone' if once else ''}: {wrong}" if wrong else ""
+
+
+def full_at(bench: Bench, options: str) -> tuple[bool, str]:
+    """Build on a small disk, then on the same one enlarged; return whether it was too small, and what is wrong."""
+    with place(bench, options) as cache:
+        said = bench.run(cache, "build", "small")
+        wrong = bench.wrong_with(said, told=["no space left in", "MiB free", "lithify gc"])
+        remount(cache, "size=1g,nr_inodes=1m")
+        wrong = wrong or bench.wrong_after(cache)
+    return said.status != 0, f"a disk of {options}: {wrong}" if wrong else ""
+
+
+def read_only(bench: Bench) -> str:
+    """Build, have the disk become read-only, and ask for more; return what is wrong."""
+    with place(bench, "size=1g") as cache:
+        bench.run(cache, "build", "small", "lib")
+        remount(cache, "ro")
+        said = bench.run(cache, "build", "small")
+        wrong = bench.wrong_with(said, told=["Read-only file system"])
+        remount(cache, "rw")
+        return wrong or bench.wrong_after(cache)
+
+
+def without_descriptors(bench: Bench, number: int) -> str:
+    """Build with few open files allowed; return what is wrong."""
+    with place(bench) as cache:
+        said = bench.run(cache, "build", "small", before=["sh", "-c", f'ulimit -n {number}; exec "$@"', "sh"])
+        return bench.wrong_with(said) or bench.wrong_after(cache)
+
+
+def disks(extent: Extent) -> Tally:
+    """Break the disk at every n-th write with each error, and fill it in steps of 256 KiB and of 20 inodes."""
+    tally = Tally()
+    bench = make_bench(extent.folder)
+    if bench.shim is None:
+        tally.failures.append("there is no C compiler (cc): no call can be made to fail")
+        return tally
+    calls = calls_of_a_build(bench)
+    tally.figures["writes of a build"] = calls
+    step = max(1, calls * 2 * len(BROKEN) // max(extent.kills, 1))
+    for code in BROKEN:
+        extent.say(f"{errno.errorcode[code]} at every {step}th of {calls} writes, once and for good")
+        for number in range(1, calls + 1, step):
+            for once in (False, True):
+                wrong = broken_at(bench, code, number, once=once)
+                tally.check(not wrong, wrong)
+                tally.outcomes[f"{errno.errorcode[code]}"] += 1
+    if os.geteuid() == 0:
+        for options in [
+            *(f"size={size * 256}k" for size in range(4, 37)),
+            *(f"nr_inodes={n}" for n in range(20, 1000, 20)),
+        ]:
+            full, wrong = full_at(bench, options)
+            tally.check(not wrong, wrong)
+            tally.outcomes["too small a disk" if full else "a disk that was enough"] += 1
+        wrong = read_only(bench)
+        tally.check(not wrong, wrong)
+    for number in (8, 12, 16, 20, 24, 32, 48, 64):
+        wrong = without_descriptors(bench, number)
+        tally.check(not wrong, f"{number} open files: {wrong}")
+        tally.outcomes["few open files"] += 1
+    return tally
