@@ -80,6 +80,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--row", choices=[row.name for row in ROWS], action="append", help="only this row")
     parser.add_argument(
+        "--growing",
+        choices=[growth.name for growth in GROWTHS],
+        action="append",
+        help="only the growth in these; may stand several times",
+    )
+    parser.add_argument(
         "--trees", type=int, default=100, help="how many made trees are merged (default: 100)"
     )
     parser.add_argument(
@@ -151,7 +157,11 @@ def _figures(folder: Path, options: argparse.Namespace, parts: tuple[str, ...]) 
 def _growths(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="growth-", dir=folder) as made:
-        return [grown(kind, Path(made), options.rounds, options.largest, progress) for kind in GROWTHS]
+        return [
+            grown(kind, Path(made), options.rounds, options.largest, progress)
+            for kind in GROWTHS
+            if kind.name in (options.growing or [kind.name])
+        ]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,8 @@ class Figure:
     goal: float | None = None
     """What the median is to stay below, on an idle machine of two processors."""
     unit: str = "s"
+    processor: tuple[float, ...] = ()
+    """Processor seconds of each round, where they were measured: they hardly depend on what else the machine does."""
 
     @property
     def best(self) -> float:
@@ -54,18 +57,29 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(name: str, rounds: int, work: Callable[[int], object], *, goal: float | None = None) -> Figure:
     """Return the times of ``rounds`` calls of ``work``, each with its number."""
-    seconds = tuple(timed(partial(work, number)) for number in range(rounds))
-    return Figure(name=name, goal=goal, seconds=seconds)
+    seconds, processor = [], []
+    for number in range(rounds):
+        before = spent()
+        seconds.append(timed(partial(work, number)))
+        processor.append(spent() - before)
+    return Figure(name=name, goal=goal, seconds=tuple(seconds), processor=tuple(processor))
 
 
-HEADER = f"{'seconds':<72} {'median':>8} {'least':>8} {'most':>8} {'goal':>6}"
+def spent() -> float:
+    """Return the processor seconds of this process and of all that it has waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+HEADER = f"{'seconds':<72} {'median':>8} {'least':>8} {'most':>8} {'goal':>6} {'processor':>10}"
 
 
 def line(figure: Figure) -> str:
     """Return a figure as a line of a table."""
     goal = "" if figure.goal is None else f"{figure.goal:g}"
     numbers = f"{figure.middle:8.3f} {figure.best:8.3f} {figure.worst:8.3f}"
-    return f"{figure.name:<72} {numbers} {goal:>6}".rstrip()
+    processor = f"{statistics.median(figure.processor):10.3f}" if figure.processor else ""
+    return f"{figure.name:<72} {numbers} {goal:>6} {processor}".rstrip()
 
 
 def machine() -> dict[str, Any]:
@@ -103,6 +117,7 @@ def report(figures: Iterable[Figure], conditions: dict[str, Any]) -> dict[str, A
                 "goal": figure.goal,
                 "unit": figure.unit,
                 "seconds": [round(seconds, 4) for seconds in figure.seconds],
+                "processor": [round(seconds, 4) for seconds in figure.processor],
             }
             for figure in figures
         ],

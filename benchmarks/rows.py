@@ -60,6 +60,7 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON has them: each contender in turn, round by round."""
     seconds: dict[str, dict[str, list[float]]] = {row.name: {} for row in rows}
+    processor: dict[str, dict[str, list[float]]] = {row.name: {} for row in rows}
     loads: dict[str, list[float]] = {row.name: [] for row in rows}
     base = int(time.time())
     for number in range(rounds):
@@ -70,8 +71,19 @@ def compare(
                     continue
                 took = getattr(contender, row.name)(base + number)
                 seconds[row.name].setdefault(contender.name, []).append(took)
+                processor[row.name].setdefault(contender.name, []).append(contender.processor)
                 say(f"round {number + 1} of {rounds}: {row.name:<10} {contender.name:<12} {took:8.3f} s")
-    return [_result(row, seconds[row.name], loads[row.name], contenders) for row in rows]
+    return [
+        {
+            **_result(row, seconds[row.name], loads[row.name], contenders),
+            "processor": _rounded(processor[row.name]),
+        }
+        for row in rows
+    ]
+
+
+def _rounded(seconds: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    return {name: [round(one, 4) for one in took] for name, took in seconds.items()}
 
 
 def _result(
@@ -83,7 +95,7 @@ def _result(
         "each": row.each,
         "goal": row.goal,
         "goal-ratios": dict(row.ratios),
-        "seconds": {name: [round(one, 4) for one in took] for name, took in seconds.items()},
+        "seconds": _rounded(seconds),
         "refused": {one.name: one.refused[row.name] for one in contenders if row.name in one.refused},
         "load": list(loads),
     }

@@ -20,7 +20,8 @@ _HEAD = """\
 What lithify takes, beside the programs that do the same work, measured by `script/bench`
 ([how](../benchmarks/README.md)). All of a row is measured in one run, each program in turn, round by round, so that what
 else the machine does falls on all alike. Read the ratios: they are medians of the rounds' ratios; seconds are medians, with
-the shortest and the longest round.
+the shortest and the longest round. Processor time is what the machine did for it, the inside of sandboxes left out: it
+hardly depends on what else the machine does.
 """
 _NOT_YET = "Nothing has been measured yet: `script/bench --keep`."
 _NAMES = {"lithify": "lithify", "buildstream": "BuildStream", "nix": "Nix"}
@@ -78,13 +79,19 @@ def _conditions(results: Mapping[str, Any]) -> str:
 def _compared(results: Mapping[str, Any]) -> str:
     names = list(results["versions"])
     lines = [
-        "| work | " + " | ".join(_NAMES[name] for name in names) + " | others ÷ lithify | goal |",
-        "|---|" + "---|" * (len(names) + 2),
+        "| work | "
+        + " | ".join(_NAMES[name] for name in names)
+        + " | others ÷ lithify | the same, processor time | goal |",
+        "|---|" + "---|" * (len(names) + 3),
     ]
     notes = []
     for row in results["rows"]:
         cells = [_seconds(row, name) for name in names]
-        lines.append(f"| {row['title']} | " + " | ".join([*cells, _ratios(row), _goal(row)]) + " |")
+        lines.append(
+            f"| {row['title']} | "
+            + " | ".join([*cells, _ratios(row, "seconds"), _ratios(row, "processor"), _goal(row)])
+            + " |"
+        )
         notes += [f"- {_NAMES[name]}, {row['title']}: {why}." for name, why in row["refused"].items()]
     if notes:
         notes = ["", "A dash is what a program cannot do:", "", *notes]
@@ -99,9 +106,9 @@ def _seconds(row: Mapping[str, Any], name: str) -> str:
     return f"**{found.median:.2f} s** ({found.least:.2f}–{found.most:.2f}{each})"
 
 
-def _ratios(row: Mapping[str, Any]) -> str:
-    ours = row["seconds"]["lithify"]
-    ratios = [(name, paired_ratio(took, ours)) for name, took in row["seconds"].items() if name != "lithify"]
+def _ratios(row: Mapping[str, Any], what: str) -> str:
+    ours = row[what]["lithify"]
+    ratios = [(name, paired_ratio(took, ours)) for name, took in row[what].items() if name != "lithify"]
     return ", ".join(
         f"{_NAMES[name]} **{ratio.median:.1f}** ({ratio.least:.1f}–{ratio.most:.1f})"
         for name, ratio in ratios
@@ -114,12 +121,13 @@ def _goal(row: Mapping[str, Any]) -> str:
 
 
 def _figures(results: Mapping[str, Any]) -> str:
-    lines = ["| work | median | shortest | longest | goal |", "|---|---|---|---|---|"]
+    lines = ["| work | median | shortest | longest | processor time | goal |", "|---|---|---|---|---|---|"]
     for one in results["figures"]:
         digits, unit = (3, one["unit"]) if one["unit"] == "s" else (0, one["unit"])
         numbers = [f"{one[name]:.{digits}f} {unit}" for name in ("median", "least", "most")]
         goal = "" if one["goal"] is None else f"≤ {one['goal']:g} {unit}"
-        lines.append("| " + " | ".join([one["name"], *numbers, goal]) + " |")
+        processor = f"{spread(one['processor']).median:.3f} s" if one.get("processor") else ""
+        lines.append("| " + " | ".join([one["name"], *numbers, processor, goal]) + " |")
     return "\n".join(lines) + "\n"
 
 

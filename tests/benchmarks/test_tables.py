@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -76,6 +77,7 @@ class Counting(Contender):
         type(self).name = name  # type: ignore[misc]
         super().__init__(folder)
         self.name = name  # type: ignore[misc]
+        self.processor = 0.5
         self.refused = refused  # type: ignore[misc]
 
     def nothing(self, number: int) -> float:
@@ -94,7 +96,20 @@ def test_programs_take_turns_and_may_refuse(tmp_path: Path) -> None:
     assert Counting.order == each_round * 2
     assert [result["seconds"] for result in results] == [{"one": [1, 1], "two": [1, 1]}, {"one": [2, 2]}]
     assert [result["refused"] for result in results] == [{}, {"two": "cannot"}]
+    assert [result["processor"] for result in results] == [
+        {"one": [0.5, 0.5], "two": [0.5, 0.5]},
+        {"one": [0.5, 0.5]},
+    ]
     assert all(len(result["load"]) == 2 for result in results)
+
+
+def test_processor_time_is_that_of_the_last_command(tmp_path: Path) -> None:
+    one = Counting(tmp_path, "one", {})
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    assert one.timed([sys.executable, "-c", busy], project=tmp_path) >= 0.3
+    assert 0.3 <= one.processor < 3
+    one.timed(["true"], project=tmp_path)
+    assert one.processor < 0.3
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
