@@ -30,6 +30,7 @@ from lithify.store.gvariant import (
     checksum_of,
     encode_dirmeta,
     encode_dirtree,
+    encode_file_header,
 )
 from lithify.store.manifest import Manifest
 from lithify.store.reading import METADATA_KEY, Repository
@@ -108,6 +109,10 @@ class Transaction:
         self, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
     ) -> str:
         """Write a regular file and return its checksum; ``mode`` has the permission bits."""
+        header = encode_file_header(uid, gid, stat.S_IFREG | mode, "", xattrs)
+        checksum = checksum_of(header + content)
+        if self._published.has(checksum, "file"):
+            return checksum  # a tenth of what it takes to have libostree find that out
         with ostree_errors(self._place, "writing a file into the store"):
             return str(
                 self._repo.write_regfile_inline(

@@ -374,3 +374,18 @@ def test_the_folder_read_back_has_modes_as_given(tmp_path: Path) -> None:
     spec: dict[str, Node] = {"a": Dir(0o700), "a/b": File(b"x", 0o640), "c": Symlink("a")}
     assert read_folder(make_folder(tmp_path / "i", spec)) == {"": Dir(), **spec}
     assert stat.S_IMODE((tmp_path / "i/a").stat().st_mode) == 0o700
+
+
+def test_a_file_written_twice_is_one_object_with_the_checksum_that_libostree_gives(
+    cache: CacheFolder, store: Store
+) -> None:
+    checksums = []
+    for _ in range(2):
+        with store.transaction() as transaction:
+            checksums.append(
+                transaction.write_file(b"text", mode=0o4750, uid=5, gid=7, xattrs=((b"user.a", b"1"),))
+            )
+            tree = transaction.write_files({"etc/a": (b"text", 0o644), "etc/b": (b"text", 0o644)})
+            transaction.commit(tree, {}, ["t/files"])
+    assert len(set(checksums)) == 1
+    assert fsck(cache) == ""
