@@ -345,3 +345,12 @@ def test_somebody_elses_commit_is_no_damage(program: Program) -> None:
     subprocess.run(["ostree", repository, "commit", "-b", "mine", tree], check=True, capture_output=True)
     assert program.done("fsck", "--repair").stdout.endswith(": all sound\n")
     assert Repository(program.cache / "ostree").ref("mine") is not None
+
+
+def test_a_layer_of_another_version_is_no_damage(program: Program) -> None:
+    index = layer_of_lib(program) / "index"
+    index.write_text('{"version": 1, "fingerprint": "of another kind"}')
+    assert program.done("fsck").stdout.endswith(": all sound\n")
+    assert index.read_text() == '{"version": 1, "fingerprint": "of another kind"}'
+    index.write_text("[]")
+    assert program.run("fsck").status == 1
