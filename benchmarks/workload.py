@@ -100,9 +100,12 @@ def download(folder: Path, packages: Sequence[str]) -> list[Path]:
     environment = {**os.environ, "APT_CONFIG": str(folder / "apt.conf"), "LC_ALL": "C"}
     _run(["apt-get", "-qq", "update"], env=environment)
     wanted = ["apt-get", "-q", "-y", "install", *packages]
-    listed = _run([*wanted, "--print-uris"], env=environment)
+    names = folder / "names"
+    if not names.exists():  # apt lists only what is not fetched yet
+        listed = _URI.findall(_run([*wanted, "--print-uris"], env=environment))
+        names.write_text("\n".join(listed))
     _run([*wanted, "--download-only"], env=environment)
-    return [folder / "cache/archives" / name for name in _URI.findall(listed)]
+    return [folder / "cache/archives" / name for name in names.read_text().splitlines()]
 
 
 def unpack(archives: Sequence[Path], tree: Path) -> None:
