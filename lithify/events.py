@@ -29,6 +29,13 @@ class BuildPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLeft(Event):
+    """How long the build still takes, by how long its chunks took before; said anew whenever one starts or ends."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchStarted(Event):
     """A source begins to be fetched."""
 

@@ -40,12 +40,17 @@ class Board:
     fetching: dict[str, Fetching] = field(default_factory=dict)
     checking: dict[str, tuple[int, int]] = field(default_factory=dict)
     """What of the cache is being checked: how many, of how many."""
+    ends_at: float | None = None
+    """When the build is expected to be done; None where nothing is known."""
 
     def note(self, event: events.Event, now: float) -> None:
         """Take an event in."""
         match event:
             case events.BuildPlanned():
                 self.total, self.cached, self.done, self.failed = event.total, event.cached, 0, 0
+                self.ends_at = None
+            case events.TimeLeft():
+                self.ends_at = now + event.seconds
             case events.ComponentStarted():
                 self.running[event.name] = Running(event.kind, event.key, now, "", now)
             case events.StepStarted() if event.name in self.running:
@@ -74,6 +79,11 @@ class Board:
             case _:
                 pass
 
+    def counted(self, now: float) -> str:
+        """The counts, and how much time is left; nothing of that where it took longer than expected."""
+        left = 0.0 if self.ends_at is None or not self.running else self.ends_at - now
+        return f"{self.counts}, about {_rough(left)} left" if left >= 1 else self.counts
+
     @property
     def counts(self) -> str:
         """Done, of how many, cached, failed."""
@@ -89,3 +99,11 @@ class Board:
         if self.failed:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
+
+
+def _rough(seconds: float) -> str:
+    """Return a time as exactly as one that is guessed may be told: ``40 s``, ``5 min``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds / 5) * 5) if seconds >= 10 else round(seconds)} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

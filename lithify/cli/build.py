@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lithify.build.benches import leftovers
+from lithify.cli.failure import asker
 from lithify.cli.invocation import Invocation
 from lithify.cli.naming import named_system
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
@@ -97,7 +98,8 @@ def command(
             # half a second, much of it libostree
             with timed(report, "prepare"):
                 building = importlib.import_module("lithify.schedule.building")
-            building.build(session, request, keep_going=keep_going)
+            on_failure = None if keep_going else asker(ctx.obj, sys.stdin)
+            building.build(session, request, keep_going=keep_going, on_failure=on_failure)
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)
         if not components and origin is None:

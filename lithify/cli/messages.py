@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 _RED, _YELLOW, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
@@ -21,6 +22,8 @@ class Messages:
         self.log: TextIO | None = None
         self.above: Callable[[str], None] | None = None
         """Writes above what a reader of events shows on the same stream, while there is one."""
+        self.paused: Callable[[], AbstractContextManager[None]] | None = None
+        """Leaves the terminal to somebody else; None where no reader of events holds it."""
         self._waiting: list[str] = []
         self._configured = False
 

@@ -59,7 +59,7 @@ class PlainReader:
                 for what, (done, total) in self._board.checking.items()
             ]
             if running:
-                parts = ["still running: " + ", ".join(running), self._board.counts]
+                parts = ["still running: " + ", ".join(running), self._board.counted(now)]
                 self._write("; ".join(part for part in parts if part))
 
     def print_above(self, text: str) -> None:

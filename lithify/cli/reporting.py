@@ -82,12 +82,13 @@ def reading_events(
     if events_to:
         readers.append(JsonLinesReader(_opened(events_to, invocation.cwd)))
     messages.above = visible.print_above
+    messages.paused = visible.paused if isinstance(visible, TerminalReader) else None
     everybody = _All([*readers, *([timings] if timings else ())], settings, messages)
     try:
         with _stopping(visible):
             yield everybody
     finally:
-        messages.above = None
+        messages.above = messages.paused = None
         for reader in readers:
             reader.close()
         if summary := everybody.summary():

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from lithify import events
@@ -47,6 +48,8 @@ class TerminalReader:
         self._drawn_at = float("-inf")
         self._drawn: list[str] = []
         self._width = 0
+        self._held: list[str] | None = None
+        """Lines that stay, while somebody else has the terminal."""
         self._board = Board()
         self._lock = threading.RLock()
         self._ticker = Ticker(TICK_SECONDS, self.tick)
@@ -81,6 +84,19 @@ class TerminalReader:
                 self._stream.flush()
                 self._drawn = []
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else for the block; what would have been written meanwhile comes after it."""
+        with self._lock:
+            self.hide()
+            self._held = []
+        try:
+            yield
+        finally:
+            with self._lock:
+                held, self._held = self._held or [], None
+                self._draw("".join(held))
+
     def close(self) -> None:
         """Take the block away; what stays, stays."""
         self._ticker.end()
@@ -88,6 +104,9 @@ class TerminalReader:
 
     def _draw(self, above: str) -> None:
         """Write lines that stay, and the block below them, over the block that is there."""
+        if self._held is not None:
+            self._held.append(above)
+            return
         width, height = self._screen_size()
         now = self._now()
         block = block_of(self._board, now - self._began, now, width, height)
@@ -150,7 +169,7 @@ def block_of(board: Board, elapsed: float, now: float, width: int, height: int) 
     lines = [_row(name, text, took, names, columns) for name, text, took in rows]
     if hidden:
         lines.append(cut(f"  and {hidden} more", columns))
-    return [*lines, cut(f"[{clock(elapsed)}] {board.counts}", columns)]
+    return [*lines, cut(f"[{clock(elapsed)}] {board.counted(now)}", columns)]
 
 
 _Row = tuple[str, str, str]

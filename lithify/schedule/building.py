@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,7 @@ from lithify.schedule.classic import classic_identities
 from lithify.schedule.definitions_state import definitions_state
 from lithify.schedule.realising import Undertaking, find_system, realise_system, renew_facts
 from lithify.schedule.request import Request
-from lithify.schedule.run import Policy, run_plan, selected_chunks
+from lithify.schedule.run import Choice, Policy, run_plan, selected_chunks
 from lithify.schedule.session import Resolved, Session, plan_of
 from lithify.staging.host import fingerprint
 from lithify.staging.methods import choose as choose_method
@@ -121,8 +121,14 @@ def _owner(cache: CacheFolder) -> int:
     return cache.root.stat().st_uid
 
 
-def build(session: Session, request: Request, *, keep_going: bool) -> BuildResult:
-    """Make what was asked for available, and return what there is now.
+def build(
+    session: Session,
+    request: Request,
+    *,
+    keep_going: bool,
+    on_failure: Callable[[Undertaking, str, LithifyError], Choice] | None = None,
+) -> BuildResult:
+    """Make what was asked for available, and return what there is now; ``on_failure``: see :class:`Policy`.
 
     Damaged objects that come up are dropped from the store, with a warning, and what held them is made anew.
     """
@@ -132,6 +138,7 @@ def build(session: Session, request: Request, *, keep_going: bool) -> BuildResul
         processors=os.cpu_count() or 1,
         memory=settings.memory_limit or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         keep_going=keep_going,
+        on_failure=on_failure,
     )
     graph = request.resolved.graph
     undertaking = undertaking_of(session, request.resolved)

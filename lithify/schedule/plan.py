@@ -58,3 +58,16 @@ def expected_paths(plan: Plan, seconds: Mapping[str, float]) -> dict[str, float]
         for dependency in plan.waits_for[name]:
             longest_after[dependency] = max(longest_after[dependency], paths[name])
     return paths
+
+
+def time_left(
+    remaining: Mapping[str, float], paths: Mapping[str, float], ran: Mapping[str, float], jobs: int
+) -> float:
+    """Return the seconds until all is done: at least the longest chain, and at least all of it shared among the jobs.
+
+    ``remaining``: chunks that wait or run → how long they take; ``paths``: see :func:`expected_paths`; ``ran``: those that
+    run → for how long already.
+    """
+    chains = [paths[name] - min(ran.get(name, 0.0), seconds) for name, seconds in remaining.items()]
+    work = sum(seconds - min(ran.get(name, 0.0), seconds) for name, seconds in remaining.items())
+    return max([*chains, work / max(jobs, 1)], default=0.0)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from lithify.build.metadata import BuiltChunk
 from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
-from lithify.events import ComponentFailed, timed
+from lithify.events import ComponentFailed, TimeLeft, timed
 from lithify.graph.model import SystemGraph
-from lithify.schedule.plan import Plan, expected_paths
+from lithify.schedule.plan import Plan, expected_paths, time_left
 from lithify.schedule.queue import Capacity, WorkQueue
 from lithify.schedule.realising import Undertaking, earlier_seconds, find_chunk, realise_chunk
 from lithify.sources.compose import known_tree_digest
@@ -19,6 +21,10 @@ from lithify.sources.fetching import fetch_all
 
 FETCHES_AT_ONCE = 4
 """Chunks whose sources are fetched at the same time; each may open several connections."""
+
+
+Choice = Literal["continue", "quit", "terminate", "retry"]
+"""After a failure: go on with what does not depend on it; end what runs and no more; end at once; build it once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Policy:
     """Bytes, for what chunks say of the memory that they need."""
     keep_going: bool = False
     """Go on with what does not depend on a failure."""
+    on_failure: Callable[[Undertaking, str, LithifyError], Choice] | None = None
+    """Asked at each failure of a chunk how to go on, while others are being built; None: as ``keep_going`` says."""
 
 
 def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, BuiltChunk]:
@@ -53,7 +61,7 @@ def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, 
             fetchers.shutdown(wait=False, cancel_futures=True)
             builders.shutdown(wait=True, cancel_futures=True)
             raise Interrupted from None
-    if undertaking.workshop.interrupt.is_set():
+    if undertaking.workshop.interrupt.is_set() and not run.terminated:
         raise Interrupted
     if len(run.failures) == 1:
         raise run.failures[0]
@@ -71,9 +79,12 @@ class _Run:
         self.policy = policy
         self.available: dict[str, BuiltChunk] = {}
         self.failures: list[LithifyError] = []
+        self.waiting = dict.fromkeys(plan.to_build)
         self.running: dict[concurrent.futures.Future[BuiltChunk], str] = {}
         self.fetches: dict[str, concurrent.futures.Future[None]] = {}
-        self.paths = expected_paths(plan, earlier_seconds(undertaking, plan.to_build))
+        self.seconds = earlier_seconds(undertaking, plan.to_build)
+        self.paths = expected_paths(plan, self.seconds)
+        self.started: dict[str, float] = {}
         chunks = undertaking.graph.chunks
         self.queue = WorkQueue(
             plan,
@@ -81,6 +92,11 @@ class _Run:
             Capacity(builds=policy.jobs, processors=policy.processors, memory=policy.memory),
             {name: chunks[name].resources for name in plan.to_build},
         )
+        self.stopping = False
+        """Nothing more is started."""
+        self._failed: set[str] = set()
+        self.terminated = False
+        """The user chose to end at once, at a failure."""
 
     def go(
         self,
@@ -97,24 +113,28 @@ class _Run:
         for name in sorted(self.plan.to_build, key=lambda name: -self.paths[name]):
             if not self._tree_known(name):
                 self.fetches[name] = fetchers.submit(self._fetch, name)
+        changed = True
         while True:
             self._start_ready(builders)
             if not self.running:
                 break
+            if changed:
+                self._tell_time_left()
             # with a time-out: a signal that another thread took is seen only when this one comes round
             done, _ = concurrent.futures.wait(
                 self.running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
             )
+            changed = bool(done)
             for future in done:
                 self._ended(future, self.running.pop(future))
         for fetch in self.fetches.values():
             fetch.cancel()
 
     def _start_ready(self, builders: concurrent.futures.ThreadPoolExecutor) -> None:
-        stopping = self.undertaking.workshop.interrupt.is_set() or (
-            self.failures and not self.policy.keep_going
-        )
+        stopping = self.stopping or self.undertaking.workshop.interrupt.is_set()
         while not stopping and (name := self.queue.next()) is not None:
+            del self.waiting[name]
+            self.started[name] = time.monotonic()
             self.running[builders.submit(self._realise, name)] = name
 
     def _realise(self, name: str) -> BuiltChunk:
@@ -145,7 +165,48 @@ class _Run:
             failure = error if isinstance(error, LithifyError) else LithifyError(f"{name}: {error}")
             if not isinstance(failure, Interrupted):
                 self.failures.append(failure)
+                self._failed.add(name)
                 self._tell(name, failure)
+                self._go_on(name, failure)
+
+    def _go_on(self, name: str, failure: LithifyError) -> None:
+        """Do what the policy, or the user, says about a failure."""
+        ask = self.policy.on_failure
+        if self.policy.keep_going or self.stopping or ask is None:
+            self.stopping = self.stopping or not self.policy.keep_going
+            return
+        choice = ask(self.undertaking, name, failure)
+        if choice == "retry":
+            self.failures.remove(failure)
+            self._failed.discard(name)
+            self.waiting[name] = None
+            self.queue.again(name)
+        elif choice != "continue":
+            self.stopping = True
+        if choice == "terminate":
+            self.terminated = True
+            self.undertaking.workshop.interrupt.set()
+
+    def _tell_time_left(self) -> None:
+        """Report how long all that waits or runs still takes; nothing where no earlier timing is known."""
+        if not self.seconds:
+            return
+        usual = sum(self.seconds.values()) / len(self.seconds)
+        now = time.monotonic()
+        remaining = {
+            name: self.seconds.get(name, usual)
+            for name in (*self.waiting, *self.running.values())
+            if not self._is_lost(name)
+        }
+        ran = {name: now - self.started[name] for name in self.running.values()}
+        left = time_left(remaining, self.paths, ran, self.policy.jobs)
+        self.undertaking.workshop.report(TimeLeft(seconds=round(left, 1)))
+
+    def _is_lost(self, name: str) -> bool:
+        """Return whether a chunk is not built any more, since something that it waits for has failed."""
+        return name in self.waiting and (
+            self.stopping or not self._failed.isdisjoint(self.plan.waits_for[name])
+        )
 
     def _tell(self, name: str, failure: LithifyError) -> None:
         built = isinstance(failure, BuildFailed)

@@ -43,6 +43,9 @@ def shown(program: Program, text: str) -> str:
     """Return what was said without what differs from run to run: keys, times, folders."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "KEY", text.replace(str(program.folder), "FOLDER"))
     text = re.sub(r"\[\d\d:\d\d\]", "[00:00]", re.sub(r"\[[0-9a-f]{8}\]", "[key]", text))
+    text = re.sub(
+        r": (built|composed)(?=,|$)", r": \1 in 0.0 s", text, flags=re.MULTILINE
+    )  # too short to be told
     return re.sub(r" in \d+\.\d s", " in 0.0 s", text)
 
 
@@ -119,6 +122,69 @@ def test_a_failure_shows_all_that_is_needed(program: Program) -> None:
     assert program.done("show-build-log", "systems/small.morph", "lib").stdout == log
     state = json.loads(program.done("show", "small", "--json").stdout)["chunks"]
     assert [(one["name"], one["state"]) for one in state if one["name"] == "lib"] == [("lib", "build")]
+
+
+def answering(program: Program, answers: list[str], *arguments: str) -> tuple[int, str]:
+    """Return status, and what a terminal shows on which each question is answered in turn."""
+    ours, theirs = os.openpty()
+    (program.folder / "tmp").mkdir(exist_ok=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lithify", "--no-default-configs", *arguments],
+        cwd=program.definitions,
+        env={**program.environment(str(program.folder)), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    data, waiting = b"", list(answers)
+    while True:
+        try:
+            part = os.read(ours, 1 << 16)
+        except OSError:  # EIO: everybody has closed it
+            break
+        data += part
+        prompt = data.removesuffix(b"\x1b[6n").rstrip()  # a shell asks where the cursor is
+        if waiting and prompt.endswith((b"[c/q/t/r/l/s]", b"#", b"$")):
+            os.write(ours, f"{waiting.pop(0)}\n".encode())
+    os.close(ours)
+    return child.wait(), data.decode().replace("\r", "")
+
+
+BROKEN_APP = (
+    "chunks/app.morph",
+    "install-commands:\n",
+    "build-commands:\n- no-such-program\ninstall-commands:\n",
+)
+
+
+def test_a_failure_on_a_terminal_asks_how_to_go_on(program: Program) -> None:
+    change(program, *BROKEN_APP)
+    status, text = answering(program, ["what?", "l", "r", "c"], "build", "small", "app", "odd", "-j", "1")
+    assert status == 1, text
+    assert text.count("ERROR: app: build failed (exit_code=127)") == 3, text  # twice asked, once at the end
+    assert text.count("  t  terminate  stop what runs, at once") == 3, text
+    assert "+ no-such-program" in text
+    assert "odd: built" in text
+    assert list((program.cache / "staging").glob("app-*"))
+
+
+def test_to_quit_builds_nothing_more(program: Program) -> None:
+    change(program, *BROKEN_APP)
+    change(program, "strata/work.morph", "- name: odd", "- name: odd\n  build-depends: [lib, app]")
+    for answer, status in (("quit", 1), ("t", 1)):
+        assert answering(program, [answer], "build", "small", "odd", "app", "-j", "1")[0] == status
+    assert "odd: built" not in program.run("build", "small", "app", "odd", "-j", "1").stderr
+
+
+def test_a_shell_is_where_it_failed_and_leads_back(program: Program) -> None:
+    change(program, *BROKEN_APP)
+    answers = ["s", "echo main | while read n; do test -f $n && echo found-$n; done; exit 3", "q"]
+    status, text = answering(program, answers, "build", "small", "app", "-j", "1")
+    assert status == 1, text
+    assert "\nfound-main" in text
 
 
 def test_keep_going_ends_in_one_table(program: Program) -> None:

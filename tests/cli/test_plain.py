@@ -39,6 +39,7 @@ STORY: tuple[ev.Event, ...] = (
     ev.DeploymentStarted(name="tar", type="tar", location="/x/demo.tar"),
     ev.DeploymentFinished(name="tar", type="tar", location="/x/demo.tar", outcome="made", seconds=0.5),
     ev.CompilerCacheUsed(name="zlib", hits=9, misses=1),
+    ev.TimeLeft(seconds=240.0),
     ev.Timed(phase="run", name="zlib", detail="build", seconds=1.0),
 )
 
@@ -84,11 +85,15 @@ def test_a_heartbeat_says_what_runs() -> None:
     reader(ev.BuildPlanned(target="demo", total=2, cached=1, to_build=1))
     reader(ev.ComponentStarted(name="busybox", kind="chunk", key=KEY))
     reader(ev.StepStarted(name="busybox", step="build"))
+    reader(ev.TimeLeft(seconds=361.0))
     now[0] = 61.0
     reader.beat()
     reader.close()
     last = stream.getvalue().splitlines()[-1]
-    assert last == "[01:01] still running: busybox: build (01:01); 1 of 2 chunks done, 1 cached, 1 running"
+    assert (
+        last
+        == "[01:01] still running: busybox: build (01:01); 1 of 2 chunks done, 1 cached, 1 running, about 5 min left"
+    )
 
 
 def test_a_heartbeat_says_how_far_a_check_is() -> None:

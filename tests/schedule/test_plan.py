@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lithify.errors import Place
 from lithify.graph.keys import Keys, definition_keys
 from lithify.graph.model import Chunk, Stratum, System, SystemGraph
-from lithify.schedule.plan import Plan, expected_paths, plan_chunks
+from lithify.schedule.plan import Plan, expected_paths, plan_chunks, time_left
 
 
 def keys_of(depends: Mapping[str, Sequence[str]]) -> Keys:
@@ -56,6 +56,16 @@ def test_a_chunk_never_built_counts_as_the_mean() -> None:
     plan = Plan(cached=(), to_build=("x", "y"), waits_for={"x": frozenset(), "y": frozenset()})
     assert expected_paths(plan, {"x": 4.0})["y"] == 4.0
     assert expected_paths(plan, {})["y"] == 1.0
+
+
+def test_what_is_left_is_the_longest_chain_or_all_of_it_shared() -> None:
+    paths = {"a": 7.0, "b": 6.0, "c": 1.0, "alone": 6.0}
+    remaining = {"a": 1.0, "b": 5.0, "c": 1.0, "alone": 6.0}
+    assert time_left(remaining, paths, {}, jobs=1) == 13.0
+    assert time_left(remaining, paths, {}, jobs=8) == 7.0
+    assert time_left(remaining, paths, {"a": 0.5, "alone": 2.0}, jobs=8) == 6.5
+    assert time_left({"c": 1.0}, paths, {"c": 90.0}, jobs=2) == 0.0
+    assert time_left({}, paths, {}, jobs=2) == 0.0
 
 
 @st.composite
