@@ -22,6 +22,14 @@ with warnings.catch_warnings():
     gi.require_version("OSTree", "1.0")
     from gi.repository import Gio, GLib, OSTree
 
+# PyGObject makes a class when it is first asked for, and two threads that ask at once get two classes, of which
+# calls then refuse one ("Expected GLib.VariantType, but got gi.repository.GLib.VariantType").
+_LOADED = (
+    *(GLib.Bytes, GLib.Error, GLib.Variant, GLib.VariantType, Gio.File, Gio.IOErrorEnum),
+    *(OSTree.MutableTree, OSTree.ObjectType, OSTree.Repo, OSTree.RepoCommitModifier),
+    *(OSTree.RepoCommitModifierFlags, OSTree.RepoLockType, OSTree.RepoMode, OSTree.RepoPruneFlags),
+)
+
 __all__ = ["GLib", "Gio", "OSTree", "create_repository", "open_repository", "ostree_errors"]
 
 _DENIED = (Gio.IOErrorEnum.PERMISSION_DENIED, Gio.IOErrorEnum.READ_ONLY)

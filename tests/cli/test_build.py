@@ -289,11 +289,13 @@ def test_timings_tell_where_the_time_went(program: Program) -> None:
     said = program.done("build", "small", "--timings", str(trace))
     assert len(said.stdout.splitlines()) == 1
     table = said.stderr[said.stderr.index("the whole command took") :].splitlines()
-    assert {"load", "resolve", "prepare", "stage", "run", "commit"} <= set(table[1].split())
+    # a phase that took less than a hundredth of a second, as loading may, has no column
+    assert {"prepare", "stage", "run", "commit"} <= set(table[1].split())
     names = [line.partition("  ")[0] for line in table[2:]]
     assert {"shell", "lib", "app", "odd", "small"} <= set(names)
     assert names[-2:] == ["(the whole run)", "all"]
     events = json.loads(trace.read_text())["traceEvents"]
+    assert {"load", "resolve"} <= {e["cat"] for e in events if e["ph"] == "X"}
     assert {"build", "install"} <= {
         e["name"] for e in events if e["ph"] == "X" and e["args"].get("component") == "lib"
     }
