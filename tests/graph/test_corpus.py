@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from lithify.graph.pins import declared_pins
 from lithify.graph.resolve import resolve
 from lithify.graph.validation import faults_of
 from lithify.process import run
+from tests.graph.plain_reading import figures_of, files_of
 
 TREES = ("v0", "v3", "v8")
 Tree = Callable[[str], Definitions]
@@ -67,6 +70,44 @@ def test_the_json_has_the_same_figures(tree: Tree) -> None:
     assert {edge[end] for edge in data["edges"] for end in ("from", "to")} <= {
         node["id"] for node in data["nodes"]
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TREES)
+def test_every_system_has_the_figures_of_a_plain_reading(tree: Tree, version: str) -> None:
+    definitions = tree(version)
+    files = files_of(definitions.root)
+    compared = 0
+    for name in systems(definitions):
+        try:
+            graph = resolve(definitions, name)
+        except DefinitionErrors:
+            continue
+        assert astuple(counts(graph)) == figures_of(files, name, all_earlier=version == "v0"), name
+        compared += 1
+    assert compared == {"v0": 58, "v3": 65, "v8": 78}[version]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", TREES)
+def test_so_has_the_json_of_systems_that_no_table_names(tree: Tree, version: str) -> None:
+    definitions = tree(version)
+    files = files_of(definitions.root)
+    sample = [name for name in systems(definitions) if Path(name).stem not in FAULTS[version]][::9]
+    assert len(sample) >= 6
+    for name in sample:
+        data = graph_data(resolve(definitions, name))
+        chunks = [node for node in data["nodes"] if node["kind"] == "chunk"]
+        why = Counter(edge["why"] for edge in data["edges"])
+        _, strata, *expected, _ = figures_of(files, name, all_earlier=version == "v0")
+        assert sum(node["kind"] == "stratum" for node in data["nodes"]) == strata
+        assert [
+            len(chunks),
+            sum(node["in_system"] for node in chunks),
+            sum(node["build_mode"] == "bootstrap" for node in chunks),
+            why["declared"],
+            why["stratum"],
+        ] == expected, name
 
 
 FAULTS = {
