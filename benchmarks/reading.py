@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import Figure, measure, spent
+from lithify.__main__ import GARBAGE
 from lithify.definitions.model import SystemFile
 from lithify.definitions.tree import load
 from lithify.errors import LithifyError
@@ -105,6 +107,7 @@ def measured_in_process(
 def load_and_resolve() -> None:
     """Load a tree and make a system's graph and keys once, and print what it took; both are the arguments."""
     tree, system = sys.argv[1:]
+    gc.set_threshold(*GARBAGE)  # as the program has it
     before, began = spent(), time.perf_counter()
     graph = resolve(load(Path(tree)), system)
     sources = (source for chunk in graph.chunks.values() for source in chunk.sources)

@@ -8,11 +8,14 @@ import sys
 
 from lithify.cli.app import run
 
+GARBAGE = (400_000, 50, 100)
+"""How seldom garbage is looked for: by default a third of a short run goes into that."""
+
 
 def main() -> None:
     """Run the command line and end with its exit status."""
     _open_missing_streams()
-    gc.set_threshold(400_000, 50, 100)  # by default a third of a short run goes into looking for garbage
+    gc.set_threshold(*GARBAGE)
     sys.exit(run(sys.argv[1:], dict(os.environ)))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -60,9 +61,22 @@ def command(
 def picture(graph: SystemGraph, form: str, *, strata: bool, all_edges: bool) -> bytes:
     """Return the graph in one of :data:`FORMATS`."""
     if form == "json":
-        return json.dumps(graph_data(graph), indent=2, ensure_ascii=False).encode() + b"\n"
+        return _json(graph_data(graph)).encode()
     dot = dot_text(graph, all_edges=all_edges, strata_only=strata).encode(errors="replace")
     return dot if form == "dot" else _drawn(dot)
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """Return the graph with a line for each node and edge: a system has tens of thousands, and they can be searched so."""
+    dump = json.JSONEncoder(ensure_ascii=False).encode
+    fields = [f"  {dump(name)}: {_rows(data[name], dump)}" for name in data]
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def _rows(value: object, dump: Callable[[object], str]) -> str:
+    if not isinstance(value, list):
+        return dump(value)
+    return "[\n" + ",\n".join([f"    {dump(row)}" for row in value]) + "\n  ]"
 
 
 def _drawn(dot: bytes) -> bytes:

@@ -9,7 +9,6 @@ from pydantic import AfterValidator
 
 from lithify.definitions.base import Definition
 from lithify.definitions.commands import Command
-from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.patterns import Pattern
 from lithify.definitions.scalars import (
     EMPTY,
@@ -161,10 +160,10 @@ class ChunkBody(Definition):
     """Its web page."""
 
     @property
-    def commands(self) -> Mapping[str, tuple[str | bytes, ...]]:
+    def commands(self) -> dict[str, tuple[str | bytes, ...]]:
         """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
         given = self.__dict__
-        return FrozenMap({step: given[field] for step, field in _FIELDS if given[field] is not None})
+        return {step: given[field] for step, field in _FIELDS if given[field] is not None}
 
 
 class ChunkFile(ChunkBody):

@@ -113,16 +113,18 @@ class _Said:
     """What an entry and its chunk file say together: what stands in the entry counts."""
 
     def __init__(self, entry: ChunkEntry, body: ChunkBody | None) -> None:
-        self.entry = entry
-        self.body = body
+        self._entry = entry
+        self.own: ChunkBody = entry if body is None else body
+        """Where all stands that the entry does not say."""
+        self._in_entry = entry.model_fields_set
 
     def get(self, field: str) -> Any:
         """Return the value of a field that both have."""
-        return getattr(self.owner(field), field)
+        return getattr(self._entry if field in self._in_entry else self.own, field)
 
     def owner(self, field: str) -> ChunkBody:
         """Return what says it."""
-        return self.entry if self.body is None or field in self.entry.model_fields_set else self.body
+        return self._entry if field in self._in_entry else self.own
 
 
 def _how_built(
@@ -170,8 +172,7 @@ def _commands(
     definitions: Definitions, said: _Said, build_system: str
 ) -> tuple[tuple[str, tuple[Command, ...]], ...]:
     """Return the commands of each step that has any: the chunk's own, else the build system's."""
-    own = said.entry if said.body is None else said.body
-    commands = {**definitions.defaults.build_systems.get(build_system, {}), **own.commands}
+    commands = {**definitions.defaults.build_systems.get(build_system, {}), **said.own.commands}
     return tuple((step, tuple(commands[step])) for step in STEPS if commands.get(step))
 
 

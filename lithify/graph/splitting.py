@@ -37,12 +37,15 @@ def split_rules(name: str, products: NamedRules, defaults: NamedRules) -> tuple[
 
     ``products`` have whole names, ``defaults`` suffixes (``-libs``). Without any rule all is one artifact ``name``.
     """
-    taken = {artifact for artifact, _ in products}
-    named = [(f"{name}{suffix}", include) for suffix, include in defaults]
-    rules = [*products, *((artifact, include) for artifact, include in named if artifact not in taken)]
+    rules = [(f"{name}{suffix}", include) for suffix, include in defaults]
+    if products:
+        taken = {artifact for artifact, _ in products}
+        rules = [*products, *(rule for rule in rules if rule[0] not in taken)]
     return tuple(
-        SplitRule(artifact=artifact, include=tuple(include))
-        for artifact, include in rules or [(name, (".*",))]
+        [
+            SplitRule(artifact=artifact, include=tuple(include))
+            for artifact, include in rules or [(name, (".*",))]
+        ]
     )
 
 
