@@ -50,8 +50,7 @@ def write_trivial(pinned: Path, number: int) -> None:
             - kind: local
               path: small
             install-commands:
-            - mkdir -p "$DESTDIR/usr/share/trivial"
-            - {command} > "$DESTDIR/usr/share/trivial/{name}"
+            - mkdir -p "$DESTDIR/usr/share/trivial" && {command} > "$DESTDIR/usr/share/trivial/{name}"
             """,
         )
         _write(
@@ -65,8 +64,7 @@ def write_trivial(pinned: Path, number: int) -> None:
               path: small
             config:
               install-commands:
-              - mkdir -p "%{{install-root}}/usr/share/trivial"
-              - {command} > "%{{install-root}}/usr/share/trivial/{name}"
+              - mkdir -p "%{{install-root}}/usr/share/trivial" && {command} > "%{{install-root}}/usr/share/trivial/{name}"
             """,
         )
 
@@ -116,8 +114,7 @@ def _lithify_pinned(pinned: Path, repositories: Path, commits: Mapping[str, str]
             system-integration:
               edited-misc:
                 90-libraries:
-                - ldconfig
-                - rm -rf /var/cache/ldconfig
+                - ldconfig && rm -rf /var/cache/ldconfig
             """
                 if name == "edited"
                 else ""
@@ -190,8 +187,7 @@ def _buildstream_pinned(pinned: Path, repositories: Path, commits: Mapping[str, 
         public:
           bst:
             integration-commands:
-            - ldconfig
-            - rm -rf /var/cache/ldconfig
+            - ldconfig && rm -rf /var/cache/ldconfig
         """,
     )
     _write(pinned / "elements/bench.bst", "kind: compose\nbuild-depends:\n- libraries.bst")

@@ -29,8 +29,16 @@ BUG_REPORT_URL="http://wiki.baserock.org/mailinglist"
 class WrittenFile:
     """A file that lithify writes into a system; owned by 0:0."""
 
-    content: bytes
+    render: Callable[[], bytes]
+    """Gives its content."""
     mode: int = 0o644
+    identity: str = ""
+    """Where it is not empty: two files of one identity have the same content, so that it need not be rendered once more."""
+
+    @property
+    def content(self) -> bytes:
+        """The content, rendered."""
+        return self.render()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,8 @@ class ClassicIdentity:
 
 
 INTEGRATION_FOLDER = "baserock/system-integration"
+META_FORMAT = 1
+"""Of the ``.meta`` files of format 9: another one for the same artifact is another file."""
 
 
 def script_files(graph: SystemGraph) -> dict[str, WrittenFile]:
@@ -55,8 +65,8 @@ def script_files(graph: SystemGraph) -> dict[str, WrittenFile]:
     One command a script, as morph made them: mode 0555, ``set -xeu``, no blank line.
     """
     return {
-        f"{INTEGRATION_FOLDER}/{script.name}": WrittenFile(
-            content=b"#!/bin/sh\nset -xeu\n" + _bytes_of(script.command).rstrip(b"\n") + b"\n", mode=0o555
+        f"{INTEGRATION_FOLDER}/{script.name}": _fixed(
+            b"#!/bin/sh\nset -xeu\n" + _bytes_of(script.command).rstrip(b"\n") + b"\n", mode=0o555
         )
         for script in integration_scripts(graph)
     }
@@ -66,14 +76,14 @@ def os_release(graph: SystemGraph, *, provided: bool) -> dict[str, WrittenFile]:
     """Return ``etc/os-release``, or nothing where the definitions say none and a chunk ``provided`` one."""
     system = graph.system
     if is_classic(graph) or system.classic_os_release:
-        return {"etc/os-release": WrittenFile(content=CLASSIC_OS_RELEASE.encode())}
+        return {"etc/os-release": _fixed(CLASSIC_OS_RELEASE.encode())}
     fields = dict(system.os_release)
     if not fields:
         if provided:
             return {}
         fields = {"NAME": system.name, "ID": "lithify"}
     text = "".join(f"{name}={_shell_quoted(value)}\n" for name, value in fields.items())
-    return {"etc/os-release": WrittenFile(content=text.encode())}
+    return {"etc/os-release": _fixed(text.encode())}
 
 
 def meta_files(
@@ -91,26 +101,13 @@ def meta_files(
     files: dict[str, WrittenFile] = {}
     members: dict[tuple[str, str], list[SelectedArtifact]] = {pair: [] for pair in system.stratum_artifacts}
     for selected in system.selected:
-        chunk = graph.chunks[selected.chunk]
-        contents = list(paths_of(selected))
-        value = (
-            {
-                "name": selected.artifact,
-                "kind": "chunk",
-                "content": digest_of(selected),
-                "files": contents,
-            }
+        files[f"baserock/{selected.artifact}.meta"] = (
+            _artifact_meta(selected, digest_of(selected), paths_of)
             if classic is None
-            else _classic_meta(
-                selected.artifact,
-                chunk.name,
-                "chunk",
-                _description(chunk),
-                classic("chunk", chunk.name),
-                contents,
+            else _classic_artifact_meta(
+                graph.chunks[selected.chunk], selected, paths_of(selected), classic("chunk", selected.chunk)
             )
         )
-        files[f"baserock/{selected.artifact}.meta"] = _json_file(value)
         members.setdefault((selected.stratum, selected.stratum_artifact), []).append(selected)
     for (stratum, artifact), selection in members.items():
         names = sorted(selected.artifact for selected in selection)
@@ -143,6 +140,24 @@ def meta_files(
     return files
 
 
+def _artifact_meta(
+    selected: SelectedArtifact, digest: str, paths_of: Callable[[SelectedArtifact], Sequence[str]]
+) -> WrittenFile:
+    def render() -> bytes:
+        files = list(paths_of(selected))
+        value = {"name": selected.artifact, "kind": "chunk", "content": digest, "files": files}
+        return _json_bytes(value)
+
+    return WrittenFile(render=render, identity=f"{META_FORMAT} {digest} {selected.artifact}")
+
+
+def _classic_artifact_meta(
+    chunk: Chunk, selected: SelectedArtifact, paths: Sequence[str], identity: ClassicIdentity
+) -> WrittenFile:
+    description = _description(chunk)
+    return _json_file(_classic_meta(selected.artifact, chunk.name, "chunk", description, identity, paths))
+
+
 def _classic_meta(
     artifact: str,
     source: str,
@@ -173,8 +188,15 @@ def _description(chunk: Chunk) -> str:
 
 
 def _json_file(value: Mapping[str, Any]) -> WrittenFile:
-    text = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False)
-    return WrittenFile(content=text.encode() + b"\n")
+    return _fixed(_json_bytes(value))
+
+
+def _json_bytes(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _fixed(content: bytes, mode: int = 0o644) -> WrittenFile:
+    return WrittenFile(render=lambda: content, mode=mode)
 
 
 def _bytes_of(command: Command) -> bytes:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ UPPER = "upper"
 """The folder of a bench that takes what integration commands write."""
 _PATHS = "paths"
 """The kind of fact: content digest → the paths in it."""
+_WRITTEN = "written"
+"""The kind of fact: identity of a file that lithify writes → its checksum."""
 LITHIFY_PART = "lithify"
 """How overlaps name the files that lithify itself writes."""
 
@@ -96,7 +99,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
     changes = None
     if scripts:
         with workshop.store.transaction() as transaction:
-            own = _own_content(transaction, written)
+            own = _own_content(workshop, transaction, written)
             merged = _merged(workshop, transaction, order, own)
         _judge_overlaps(workshop, graph, merged.overlaps)
         seconds["merge"] = time.monotonic() - began
@@ -107,14 +110,16 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         seconds["integrate"] = time.monotonic() - began
         log = log_digest(order.log)
         crash_point("system.integrated")
-    # all in one transaction: what an earlier one wrote has no ref yet, and garbage collection may have taken it
     with timed(workshop.report, "commit"), workshop.store.transaction() as transaction:
-        merged = _merged(workshop, transaction, order, _own_content(transaction, written))
+        own = _own_content(workshop, transaction, written)
         if changes is None:
+            merged = _merged(workshop, transaction, order, own)
             _judge_overlaps(workshop, graph, merged.overlaps)
             seconds["merge"] = time.monotonic() - began
             composed: Frozen = merged
         else:
+            # written once more: what an earlier transaction wrote has no ref yet, and garbage collection may have taken it
+            transaction.write(merged)
             taken = transaction.take(bench.staging / UPPER, changes.manifest)
             composed = overlay(transaction.reading, merged.tree, merged.manifest, changes, taken)
         tree = transaction.write(composed)
@@ -189,8 +194,17 @@ def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenF
     return {**files, **os_release(graph, provided=provided), **script_files(graph)}
 
 
-def _own_content(transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
-    tree = transaction.write_files({path: (file.content, file.mode) for path, file in written.items()})
+def _own_content(workshop: Workshop, transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
+    """Return the tree of lithify's own files, written; one that the store has under its identity is not rendered again."""
+    checksums = {}
+    for path, file in written.items():
+        known = workshop.facts.get(_WRITTEN, file.identity) if file.identity else None
+        if known is None or not transaction.reading.has(known, "file"):
+            known = transaction.write_file(file.render(), mode=file.mode)
+            if file.identity:
+                workshop.facts.put(_WRITTEN, file.identity, known)
+        checksums[path] = known
+    tree = transaction.write_tree(checksums)
     manifest = Manifest()
     return Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
 
@@ -251,7 +265,8 @@ def _integrate(
     """Run the integration scripts over the system's layers; what they wrote is left in the bench's upper folder."""
     name = order.graph.system.name
     workshop.report(StepStarted(name=name, step="integrate"))
-    named = [*_system_layers(workshop, order), (LITHIFY_PART, _layer(workshop, own))]
+    contents = [*system_contents(order.graph, order.chunks), (LITHIFY_PART, own)]
+    named = [(label, _layer(workshop, content)) for label, content in contents]
     stack = resolve_stack(
         workshop.cache, workshop.store, [layer for _, layer in named], names=[label for label, _ in named]
     )
@@ -299,26 +314,22 @@ def _like_root(upper: Path, meta: Dirmeta) -> None:
     os.chmod(upper, meta.mode & 0o7777)
 
 
-def _system_layers(workshop: Workshop, order: SystemOrder) -> list[tuple[str, Layer]]:
-    """Return the named layers whose stack is the merged system: a chunk's whole one where all of it is selected in one run."""
-    layers: list[tuple[str, Layer]] = []
-    selected = list(order.graph.system.selected)
-    position = 0
-    while position < len(selected):
-        chunk = order.chunks[selected[position].chunk]
-        end = position
-        while end < len(selected) and selected[end].chunk == chunk.name:
-            end += 1
-        names = {item.artifact for item in selected[position:end]}
-        if names == set(chunk.artifacts):
-            layers.append((chunk.name, _layer(workshop, chunk.whole)))
+def system_contents(graph: SystemGraph, chunks: Mapping[str, BuiltChunk]) -> list[tuple[str, Content]]:
+    """Return the named contents whose layers, stacked, are the merged system; of chunks that are not given, nothing.
+
+    They are a chunk's whole content where all of it is selected in one run, else those of its artifacts.
+    """
+    contents: list[tuple[str, Content]] = []
+    for name, run in groupby(graph.system.selected, key=lambda selected: selected.chunk):
+        chunk = chunks.get(name)
+        if chunk is None:
+            continue
+        artifacts = [item.artifact for item in run]
+        if set(artifacts) == set(chunk.artifacts):
+            contents.append((chunk.name, chunk.whole))
         else:
-            layers.extend(
-                (item.artifact, _layer(workshop, chunk.artifacts[item.artifact]))
-                for item in selected[position:end]
-            )
-        position = end
-    return layers
+            contents.extend((artifact, chunk.artifacts[artifact]) for artifact in artifacts)
+    return contents
 
 
 def _layer(workshop: Workshop, content: Content) -> Layer:

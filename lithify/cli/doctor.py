@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -16,13 +15,14 @@ from lithify.cache import open_cache
 from lithify.cli.space import rooms
 from lithify.config import Settings
 from lithify.deploy.machine import FIRMWARE, QEMU
-from lithify.errors import LithifyError
+from lithify.errors import HostError, LithifyError
 from lithify.process import find_program
 from lithify.staging.confined import confined
 from lithify.staging.limits import describe_limits
 from lithify.staging.methods import choose
 from lithify.staging.namespace import Requirement, enter, requirements
 from lithify.staging.weaknesses import weaknesses
+from lithify.store.gobject import BINDINGS, load
 
 VITAL = (
     ("bwrap", "bubblewrap", "the sandbox"),
@@ -44,7 +44,6 @@ USEFUL = (
     ("ssh", "openssh-client", "logging in to what was booted"),
     ("dot", "graphviz", "`graph --format svg`"),
 )
-BINDINGS = "sudo apt-get install -y python3-gi gir1.2-ostree-1.0"
 
 
 def command(
@@ -101,9 +100,10 @@ def _program(program: str, package: str, purpose: str) -> Requirement:
 
 def _bindings() -> Requirement:
     try:
-        importlib.import_module("lithify.store.gobject")
-    except (ImportError, ValueError) as error:
-        return Requirement(name="libostree for Python", met=False, detail=str(error), mend=BINDINGS)
+        load()
+    except HostError as error:
+        detail = str(error.__cause__)
+        return Requirement(name="libostree for Python", met=False, detail=detail, mend=BINDINGS)
     return Requirement(name="libostree for Python", met=True, detail="installed")
 
 

@@ -14,18 +14,12 @@ from typer.main import get_command
 from lithify.cli.invocation import Invocation
 from lithify.cli.registry import CommandEntry
 from lithify.cli.timing import spelled_out
-from lithify.errors import HostError, UsageError
+from lithify.errors import UsageError
 
 
 def parser_of(entry: CommandEntry) -> Any:
     """Return the command that parses arguments as the function in the command's module takes them."""
-    try:
-        module = importlib.import_module(f"lithify.cli.{entry.module}")
-    except (ImportError, ValueError) as error:
-        if getattr(error, "name", "") != "gi" and "OSTree" not in str(error):
-            raise
-        hint = "sudo apt-get install -y python3-gi gir1.2-ostree-1.0"
-        raise HostError("the Python bindings of libostree are not installed", hints=[hint]) from error
+    module = importlib.import_module(f"lithify.cli.{entry.module}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(entry.name)(module.command)
     return get_command(app)

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from lithify.build.baserock import script_files
 from lithify.build.benches import sweep
 from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_system
 from lithify.build.workshop import Workshop
 from lithify.cache import CacheFolder, open_cache
 from lithify.errors import LithifyError, SeveralFailed
 from lithify.events import BuildPlanned, Note, Warned, timed
-from lithify.graph.model import SystemGraph
+from lithify.graph.model import ContentDigest, SystemGraph
+from lithify.schedule.ahead import chunks_there, layers_of
 from lithify.schedule.classic import classic_identities
 from lithify.schedule.definitions_state import definitions_state
 from lithify.schedule.realising import Undertaking, find_system, realise_system, renew_facts
@@ -34,6 +36,8 @@ from lithify.staging.sandbox import Limits, confined, describe_limits
 from lithify.staging.weaknesses import weaknesses
 from lithify.store.damage import DamagedObject
 from lithify.store.healing import heal
+from lithify.store.layers import INDEX_VERSION
+from lithify.store.lookers import Lookers, usual_processes
 from lithify.store.signing import Signer, SigningKeys
 from lithify.store.writing import Store
 
@@ -53,10 +57,13 @@ class BuildResult:
     outcome: Outcome
 
 
-def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
+def open_workshop(
+    session: Session, graph: SystemGraph | None, *, ahead: Sequence[ContentDigest] = ()
+) -> Workshop:
     """Enter the user namespace, choose the staging method and return what builds are made with.
 
-    No thread may have been started before. Raises :class:`HostError` with the command that mends what is missing.
+    ``ahead``: content of layers that are looked at meanwhile, since they will be mounted. No thread may have been started
+    before. Raises :class:`HostError` with the command that mends what is missing.
     """
     settings = session.settings
     cache = open_cache(settings.cachedir)
@@ -65,6 +72,7 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
     signer = _signer(session)
     enter()
+    lookers = Lookers.start(cache.layers, INDEX_VERSION, ahead, usual_processes())
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
     method = choose_method(cache, settings.staging_method).with_names(names_in_memory())
@@ -75,17 +83,19 @@ def open_workshop(session: Session, graph: SystemGraph | None) -> Workshop:
     on_host = [] if graph is None else [n for n, c in graph.chunks.items() if c.build_mode != "staging"]
     if on_host:
         session.report(Note(text=f"built with this machine's own tools: {', '.join(sorted(on_host))}"))
+    store = Store(
+        cache,
+        sync=settings.fsync,
+        min_free=reserve(cache),
+        report=session.report,
+        lease=session.claim,
+        signer=signer,
+        lookers=lookers,
+    )
     return Workshop(
         cache=cache,
         facts=session.facts,
-        store=Store(
-            cache,
-            sync=settings.fsync,
-            min_free=reserve(cache),
-            report=session.report,
-            lease=session.claim,
-            signer=signer,
-        ),
+        store=store,
         method=method,
         sources=replace(session.sources(), cache=cache, confined=confined),
         tempdir=tempdir,
@@ -141,7 +151,7 @@ def build(
         on_failure=on_failure,
     )
     graph = request.resolved.graph
-    undertaking = undertaking_of(session, request.resolved)
+    undertaking = _undertaking_for(session, request)
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
     try:
@@ -153,7 +163,25 @@ def build(
                     raise
         return _build(session, request, undertaking, before, policy)
     finally:
+        undertaking.workshop.store.layers.lookers.close()
         undertaking.workshop.store.settle()
+
+
+def _undertaking_for(session: Session, request: Request) -> Undertaking:
+    """Open a workshop for a request, with a look ahead at what it will mount."""
+    resolved = request.resolved
+    session.hold_cache()  # what is read now may be used until the end
+    plan = plan_of(session, resolved, _wanted(request))
+    there = chunks_there(session, resolved, plan)
+    composes = request.components is None and bool(script_files(resolved.graph))
+    ahead = layers_of(resolved, plan, there, composes=composes)
+    return replace(undertaking_of(session, resolved, ahead=ahead), there=there)
+
+
+def _wanted(request: Request) -> Sequence[str]:
+    if request.components is not None:
+        return request.components
+    return tuple(selected_chunks(request.resolved.graph))
 
 
 def _healed(session: Session, store: Store, error: LithifyError) -> bool:
@@ -193,25 +221,26 @@ def tidy(session: Session) -> None:
 def _build(
     session: Session, request: Request, undertaking: Undertaking, before: str | None, policy: Policy
 ) -> BuildResult:
-    graph = undertaking.graph
     if request.components is not None:
-        chunks = _run(session, undertaking, request.components, policy)
+        chunks = _run(session, undertaking, _wanted(request), policy)
         return BuildResult(system=None, chunks=chunks, outcome="built")
     stored = None if request.stored is None else find_system(undertaking)
     if stored is not None:  # it may have been collected before we had our claim on the cache
         renewed = renew_facts(undertaking, stored)
         return BuildResult(system=renewed, chunks={}, outcome="unchanged")
-    chunks = _run(session, undertaking, tuple(selected_chunks(graph)), policy)
+    chunks = _run(session, undertaking, _wanted(request), policy)
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
     return BuildResult(system=built, chunks=chunks, outcome=outcome)
 
 
-def undertaking_of(session: Session, resolved: Resolved) -> Undertaking:
+def undertaking_of(
+    session: Session, resolved: Resolved, *, ahead: Sequence[ContentDigest] = ()
+) -> Undertaking:
     """Open a workshop for one system's build; see :func:`open_workshop`."""
     graph = resolved.graph
     with timed(session.report, "prepare", detail="namespace and staging"):
-        workshop = open_workshop(session, graph)
+        workshop = open_workshop(session, graph, ahead=ahead)
     return Undertaking(
         workshop=workshop,
         graph=graph,

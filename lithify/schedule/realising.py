@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Undertaking:
     pins: Mapping[Source, Pin]
     definitions: DefinitionsState
     classic: Mapping[tuple[str, str], ClassicIdentity] | None = None
+    there: Mapping[str, BuiltChunk] = field(default_factory=dict)
+    """Chunks that were read before; they count while their refs name the same commits."""
 
     def key(self, name: str) -> DefinitionKey:
         """Return a chunk's definition key; raises :class:`Unpinned` where it cannot be known yet."""
@@ -71,6 +73,9 @@ def find_chunk(undertaking: Undertaking, name: str) -> BuiltChunk | None:
     """Return a chunk that is in the store under its definition key, or None."""
     repository = undertaking.workshop.store.reading
     commit = repository.ref(definition_ref(undertaking.key(name)))
+    read = undertaking.there.get(name)
+    if read is not None and read.commit == commit:
+        return read
     return None if commit is None else read_chunk(repository, commit)
 
 

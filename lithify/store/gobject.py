@@ -1,38 +1,91 @@
 """The one place that loads libostree, and turns its errors into ours.
 
-Loading it starts no thread (checked by a test), so that a namespace may still be entered afterwards.
+It is loaded at its first use, or by :func:`load`: that takes as long as everything else of a start, and what looks up what is
+built needs none of it. Loading starts no thread (checked by a test), so that a namespace may still be entered afterwards.
 """
 
 from __future__ import annotations
 
+import importlib
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-
-import gi
 
 from lithify.cache import no_space
 from lithify.errors import HostError, StoreError, UnsafeContent
 
-with warnings.catch_warnings():
-    # Debian 12's PyGObject imports its modules in a way that Python warns of
-    warnings.simplefilter("ignore", ImportWarning)
-    gi.require_version("OSTree", "1.0")
-    from gi.repository import Gio, GLib, OSTree
+__all__ = [
+    "BINDINGS",
+    "GLib",
+    "Gio",
+    "OSTree",
+    "create_repository",
+    "load",
+    "open_repository",
+    "ostree_errors",
+]
 
-# PyGObject makes a class when it is first asked for, and two threads that ask at once get two classes, of which
-# calls then refuse one ("Expected GLib.VariantType, but got gi.repository.GLib.VariantType").
-_LOADED = (
-    *(GLib.Bytes, GLib.Error, GLib.Variant, GLib.VariantType, Gio.File, Gio.IOErrorEnum),
-    *(OSTree.MutableTree, OSTree.ObjectType, OSTree.Repo, OSTree.RepoCommitModifier),
-    *(OSTree.RepoCommitModifierFlags, OSTree.RepoLockType, OSTree.RepoMode, OSTree.RepoPruneFlags),
-)
+BINDINGS = "sudo apt-get install -y python3-gi gir1.2-ostree-1.0"
+"""The command that installs what is loaded here."""
+_USED = {
+    "GLib": ("Bytes", "Error", "Variant", "VariantType"),
+    "Gio": ("File", "IOErrorEnum", "io_error_quark"),
+    "OSTree": (
+        *("MutableTree", "ObjectType", "Repo", "RepoCommitModifier", "RepoCommitModifierFlags"),
+        *("RepoLockType", "RepoMode", "RepoPruneFlags"),
+    ),
+}
+"""What is used of each module.
 
-__all__ = ["GLib", "Gio", "OSTree", "create_repository", "open_repository", "ostree_errors"]
+PyGObject makes a class when it is first asked for, and two threads that ask at once get two classes, of which calls then refuse
+one ("Expected GLib.VariantType, but got gi.repository.GLib.VariantType"). So all are asked for at once, in one thread.
+"""
+_loading = threading.Lock()
+_loaded: dict[str, SimpleNamespace] = {}
 
-_DENIED = (Gio.IOErrorEnum.PERMISSION_DENIED, Gio.IOErrorEnum.READ_ONLY)
+
+def load() -> None:
+    """Load libostree; raises :class:`HostError` with the command that installs its bindings."""
+    with _loading:
+        if _loaded:
+            return
+        try:
+            with warnings.catch_warnings():
+                # Debian 12's PyGObject imports its modules in a way that Python warns of
+                warnings.simplefilter("ignore", ImportWarning)
+                importlib.import_module("gi").require_version("OSTree", "1.0")
+                modules = {name: importlib.import_module(f"gi.repository.{name}") for name in _USED}
+        except (ImportError, ValueError) as error:
+            raise HostError("the Python bindings of libostree are not installed", hints=[BINDINGS]) from error
+        _loaded.update(
+            {
+                name: SimpleNamespace(**{used: getattr(module, used) for used in _USED[name]})
+                for name, module in modules.items()
+            }
+        )
+
+
+class _Module:
+    """A module that is loaded when something of it is first asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if not _loaded:
+            load()
+        return getattr(_loaded[self._name], name)
+
+
+GLib: Any = _Module("GLib")
+Gio: Any = _Module("Gio")
+OSTree: Any = _Module("OSTree")
+
+_DENIED = ("PERMISSION_DENIED", "READ_ONLY")
 _FULL_TEXTS = ("min-free-space", "Disk quota exceeded", "No space left on device")
 """libostree reports its own reserve with a code that says nothing, so the text is asked as well."""
 
@@ -56,7 +109,7 @@ def _ours(error: Any, place: Path, what: str) -> StoreError | HostError:
         text in error.message for text in _FULL_TEXTS
     ):
         return no_space(place)
-    if any(error.matches(Gio.io_error_quark(), code) for code in _DENIED):
+    if any(error.matches(Gio.io_error_quark(), getattr(Gio.IOErrorEnum, code)) for code in _DENIED):
         return HostError(
             f"{what}: {error.message}",
             hints=["choose a folder that is yours with --cachedir, or LITHIFY_CACHEDIR"],

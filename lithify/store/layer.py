@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lithify.graph.model import ContentDigest
 from lithify.store.gvariant import Tree
+from lithify.store.lookers import Lookers
 from lithify.store.manifest import Manifest
 
 
@@ -36,13 +37,15 @@ class KnownLayers:
     The latter are few, and make it cheap to ask whether a stack needs more than to be mounted. Safe for several threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lookers: Lookers) -> None:
         self._lock = threading.Lock()
         self._looking: dict[ContentDigest, threading.Lock] = {}
         self._layers: dict[ContentDigest, Layer] = {}
         self._dirs: set[str] = set()
         self._others: set[str] = set()
         self._meetings: set[str] = set()
+        self.lookers = lookers
+        """Processes that look ahead."""
         self._stacks: dict[tuple[int | ContentDigest, ...], tuple[Layer, ...]] = {}
 
     @contextmanager

@@ -21,7 +21,7 @@ from lithify.store.entries import FileLoader
 from lithify.store.gvariant import Tree
 from lithify.store.layer import Layer
 from lithify.store.manifest import Manifest
-from lithify.store.survey import Known, Survey, known_of, still_looks, survey_folder
+from lithify.store.survey import Known, Survey, is_top_as_known, known_of, still_looks, survey_folder
 from lithify.store.writing import Store
 
 INDEX_VERSION = 2
@@ -55,7 +55,7 @@ def keep_layer(
         store.use()
         place = cache.layers / digest
         try:
-            survey = _survey_if_whole(place)
+            survey = _survey_if_whole(place, looked=store.layers.lookers.found_whole(digest))
             if survey is None:
                 changed = _rename_away(cache, store, place)
                 survey = _made(cache, loader, place, tree, manifest, check=changed)
@@ -113,10 +113,11 @@ def put_aside(cache: CacheFolder, name: str) -> None:
         os.rename(place, place.with_name(f"{DAMAGED_PREFIX}{name}-{secrets.token_hex(4)}"))
 
 
-def _survey_if_whole(place: Path) -> Survey | None:
+def _survey_if_whole(place: Path, *, looked: bool = False) -> Survey | None:
     """Return how a layer looks, or None where it is missing or looks otherwise than when it was made.
 
-    Everything is looked at only where the short look cannot tell: right after it was made, and in a cache that was copied.
+    ``looked``: another process has just given it the short look, and found it as it was. Everything is looked at only where
+    the short look cannot tell: right after it was made, and in a cache that was copied.
     """
     top = str(place / "tree")
     try:
@@ -124,7 +125,7 @@ def _survey_if_whole(place: Path) -> Survey | None:
         if not isinstance(index, dict) or index.get("version") != INDEX_VERSION:
             return None
         known = Known.from_json(index)
-        if still_looks(top, known):
+        if (looked and is_top_as_known(top, known)) or still_looks(top, known):
             return known.survey
         renewed = known_of(top, known.survey)  # first: what changes after that, the next command sees
         if survey_folder(top).fingerprint != known.survey.fingerprint:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Self
+
+from lithify.store.short_look import below, looks_as_known, states_of
 
 SETTLING_NS = 50_000_000
 """Nanoseconds after which the kernel's clock has surely gone on: a later change gives a folder another change time."""
@@ -76,13 +77,13 @@ class Known:
 
 def known_of(top: str, survey: Survey) -> Known:
     """Return what a short look at ``top`` must find, taken now; raises :class:`OSError` where it has changed meanwhile."""
-    changed = {path: os.lstat(_below(top, path)).st_ctime_ns for path in ("", *sorted(survey.dirs))}
+    changed = {path: os.lstat(below(top, path)).st_ctime_ns for path in ("", *sorted(survey.dirs))}
     files = tuple(sorted(survey.files))
     return Known(
         survey=survey,
         changed=changed,
         files=files,
-        states=_states(top, files),
+        states=states_of(top, files),
         settled=max(changed.values()) + SETTLING_NS < time.time_ns(),
     )
 
@@ -92,10 +93,16 @@ def still_looks(top: str, known: Known) -> bool:
     if not known.settled:
         return False
     try:
-        return all(
-            os.lstat(_below(top, path)).st_ctime_ns == changed for path, changed in known.changed.items()
-        ) and known.states == _states(top, known.files)
+        return looks_as_known(top, known.changed, known.files, known.states)
     except OSError:
+        return False
+
+
+def is_top_as_known(top: str, known: Known) -> bool:
+    """Return whether the top folder is the one that was surveyed; for one whose rest another process has just looked at."""
+    try:
+        return known.settled and os.lstat(top).st_ctime_ns == known.changed[""]
+    except (OSError, KeyError):
         return False
 
 
@@ -146,20 +153,3 @@ def survey_folder(folder: str | os.PathLike[str]) -> Survey:
 def _look_of_folder(path: str, status: os.stat_result) -> str:
     """Return what is compared of a folder: not its size, which is its file system's affair."""
     return f"{path}\0{status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns}"
-
-
-def _states(top: str, files: Iterable[str]) -> str:
-    """Return a digest over what ``lstat`` says of each file; raises :class:`OSError` where one is missing."""
-    numbers: list[int] = []
-    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        for path in files:
-            status = os.stat(path, dir_fd=descriptor, follow_symlinks=False)
-            numbers += (status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns)
-    finally:
-        os.close(descriptor)
-    return hashlib.sha256(array("q", numbers).tobytes()).hexdigest()
-
-
-def _below(top: str, path: str) -> str:
-    return f"{top}/{path}" if path else top

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lithify.crash import crash_point
 from lithify.errors import HostError, StoreError
@@ -90,9 +90,10 @@ class Transaction:
 
     def write(self, frozen: Frozen) -> Tree:
         """Write a merged, selected or overlaid tree: the folders that are new; return it."""
-        for kind, objects in (("dirmeta", frozen.dirmetas), ("dirtree", frozen.dirtrees)):
-            for checksum, data in objects.items():
-                self._write_metadata(kind, checksum, data)
+        for checksum, data in frozen.dirmetas.items():
+            self._write_metadata("dirmeta", checksum, data)
+        for checksum, data in frozen.dirtrees.items():
+            self._write_metadata("dirtree", checksum, data)
         return frozen.tree
 
     def write_dirtree(self, folder: Dirtree) -> str:
@@ -125,12 +126,12 @@ class Transaction:
         with ostree_errors(self._place, "writing a symlink into the store"):
             return str(self._repo.write_symlink(None, uid, gid, _xattrs_variant(xattrs), target, None))
 
-    def write_files(self, files: Mapping[str, tuple[bytes, int]]) -> Tree:
-        """Write files, path → (content, permission bits), all owned by 0:0 in plain folders, and return their tree."""
+    def write_tree(self, files: Mapping[str, str]) -> Tree:
+        """Write plain folders, owned by 0:0, that hold files, path → checksum, and return their tree."""
         root = Folder()
-        for path, (content, mode) in files.items():
+        for path, checksum in files.items():
             parent, _, name = path.rpartition("/")
-            open_path(self.reading, root, parent).files[name] = self.write_file(content, mode=mode)
+            open_path(self.reading, root, parent).files[name] = checksum
         return self.write(freeze(root))
 
     def chunk_root(self, whole: Tree, artifacts: Mapping[str, Tree]) -> Tree:
@@ -213,11 +214,14 @@ class Transaction:
                 if not self._published.has(checksum, "commit"):
                     self._repo.mark_commit_partial(checksum, False)
 
-    def _write_metadata(self, kind: str, checksum: str, data: bytes) -> str:
+    def _write_metadata(
+        self, kind: Literal["commit", "dirtree", "dirmeta"], checksum: str, data: bytes
+    ) -> str:
         # only what is published counts as there: what another transaction has aside, it may yet drop
-        if checksum in self._written or self._published.has(checksum, _KINDS[kind][0]):
+        if checksum in self._written or self._published.has(checksum, kind):
             return checksum
-        _, object_type, signature = _KINDS[kind]
+        type_name, signature = _KINDS[kind]
+        object_type = getattr(OSTree.ObjectType, type_name)
         variant = GLib.Variant.new_from_bytes(GLib.VariantType(signature), GLib.Bytes.new(data), False)
         with ostree_errors(self._place, f"writing a {kind}"):
             self._repo.write_metadata(object_type, checksum, variant, None)
@@ -225,10 +229,10 @@ class Transaction:
         return checksum
 
 
-_KINDS: Mapping[str, Any] = {
-    "commit": ("commit", OSTree.ObjectType.COMMIT, "(a{sv}aya(say)sstayay)"),
-    "dirtree": ("dirtree", OSTree.ObjectType.DIR_TREE, "(a(say)a(sayay))"),
-    "dirmeta": ("dirmeta", OSTree.ObjectType.DIR_META, "(uuua(ayay))"),
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "commit": ("COMMIT", "(a{sv}aya(say)sstayay)"),
+    "dirtree": ("DIR_TREE", "(a(say)a(sayay))"),
+    "dirmeta": ("DIR_META", "(uuua(ayay))"),
 }
 
 

@@ -16,8 +16,9 @@ from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
-from lithify.store.gobject import OSTree, create_repository, open_repository, ostree_errors
+from lithify.store.gobject import OSTree, create_repository, load, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
+from lithify.store.lookers import Lookers
 from lithify.store.reading import Repository
 from lithify.store.signing import Signer
 from lithify.store.syncing import Syncing
@@ -42,18 +43,20 @@ class Store:
         report: Report = ignore,
         lease: Lease | None = None,
         signer: Signer | None = None,
+        lookers: Lookers | None = None,
     ) -> None:
         """Open the repository, made if missing.
 
         ``sync=False`` is for caches that may be thrown away: a power loss may then leave damaged objects. ``min_free`` bytes
         of the file system are never used up. ``lease`` is this process's claim on the cache, where it has one already.
-        ``signer`` signs each commit before a ref names it.
+        ``signer`` signs each commit before a ref names it. ``lookers`` are looking at layers already.
         """
+        load()
         self.cache = cache
         self.report = report
         self.reading = Repository(cache.ostree)
         """Sees what is published."""
-        self.layers = KnownLayers()
+        self.layers = KnownLayers(lookers or Lookers())
         self.sync = sync
         self._signer = signer
         self._syncing = Syncing(cache.ostree)

@@ -181,8 +181,12 @@ def test_written_files_have_the_bytes_modes_and_owners_they_were_given(store: St
     old = os.umask(0o077)
     try:
         with store.transaction() as transaction:
-            tree = transaction.write_files(
-                {"etc/a": (b"text", 0o644), "etc/b/c": (b"", 0o555), "d": (b"x" * 100_000, 0o600)}
+            tree = transaction.write_tree(
+                {
+                    "etc/a": transaction.write_file(b"text", mode=0o644),
+                    "etc/b/c": transaction.write_file(b"", mode=0o555),
+                    "d": transaction.write_file(b"x" * 100_000, mode=0o600),
+                }
             )
             transaction.commit(tree, {}, ["d/1"])
     finally:
@@ -385,7 +389,8 @@ def test_a_file_written_twice_is_one_object_with_the_checksum_that_libostree_giv
             checksums.append(
                 transaction.write_file(b"text", mode=0o4750, uid=5, gid=7, xattrs=((b"user.a", b"1"),))
             )
-            tree = transaction.write_files({"etc/a": (b"text", 0o644), "etc/b": (b"text", 0o644)})
+            text = transaction.write_file(b"text", mode=0o644)
+            tree = transaction.write_tree({"etc/a": text, "etc/b": text})
             transaction.commit(tree, {}, ["t/files"])
     assert len(set(checksums)) == 1
     assert fsck(cache) == ""

@@ -1,0 +1,86 @@
+"""Processes that look at kept checkouts ahead of their use, while this one loads libostree and merges.
+
+A look is nothing but system calls, tens of thousands of them, each of which a thread here would have to wait for the
+interpreter's lock after. What a looker does not answer, because it was not asked or has died, is looked at in the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from lithify.process import start, tool_environment
+from lithify.store import short_look
+
+FEWEST = 16
+"""Layers that are worth a process, which takes as long to start as looking at a few of them."""
+
+
+class Lookers:
+    """Answers that are on their way; may be asked from several threads."""
+
+    def __init__(self, children: Sequence[tuple[subprocess.Popen[bytes], Sequence[str]]] = ()) -> None:
+        self._lock = threading.Lock()
+        self._children = {name: child for child, names in children for name in names}
+        self._answers: dict[str, bool] = {}
+
+    @classmethod
+    def start(cls, layers: Path, version: int, digests: Sequence[str], processes: int) -> Self:
+        """Look at ``layers/<digest>`` of each digest, in their order, by at most so many processes; none for a few layers.
+
+        ``version``: of the layers' indexes. They run as we do now: with our namespaces and rights.
+        """
+        count = min(processes, len(digests) // FEWEST)
+        parts = [digests[number::count] for number in range(count)]
+        return cls([(_started(layers, version, part), part) for part in parts])
+
+    def found_whole(self, digest: str) -> bool:
+        """Return whether a looker found a layer as it was made; waits for one that was asked about it."""
+        with self._lock:
+            child = self._children.get(digest)
+            while child is not None and digest not in self._answers:
+                line = child.stdout.readline().decode() if child.stdout else ""
+                if not line.endswith("\n"):
+                    self._end(child)
+                    break
+                name, _, answer = line.strip().partition(" ")
+                self._answers[name] = answer == short_look.WHOLE
+            return self._answers.pop(digest, False)
+
+    def close(self) -> None:
+        """End what still looks."""
+        with self._lock:
+            for child in set(self._children.values()):
+                self._end(child)
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        self._children = {name: other for name, other in self._children.items() if other is not child}
+        with suppress(ProcessLookupError):
+            child.kill()
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
+
+
+def _started(layers: Path, version: int, digests: Sequence[str]) -> subprocess.Popen[bytes]:
+    child = start(
+        [sys.executable, "-I", "-S", short_look.__file__, str(layers), str(version)],
+        env=tool_environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert child.stdin
+    with suppress(BrokenPipeError), child.stdin:
+        child.stdin.write("\n".join(digests).encode())
+    return child
+
+
+def usual_processes() -> int:
+    """Return how many lookers are of use: one for each processor, and never many, since all wait for the same disk."""
+    return min(4, len(os.sched_getaffinity(0)))
