@@ -27,6 +27,8 @@ from lithify.store.reading import Repository
 
 SHOWN_FILES = 5
 """Of each chunk; more are counted."""
+DIFFERENT = 1
+"""The exit status with which diffoscope has told a difference; 2 is trouble."""
 DIFFOSCOPE_SECONDS = 120.0
 DIFFOSCOPE_LINES = 40
 
@@ -101,18 +103,24 @@ def _shown(difference: ContentDifference) -> list[str]:
     if difference.old is None or difference.new is None:
         return []
     if find_program("diffoscope") is not None:
-        told = _diffoscope(difference.old, difference.new)
+        told = _diffoscope(difference.path, difference.old, difference.new)
         if told:
             return told
     return short_difference(difference.old, difference.new)
 
 
-def _diffoscope(old: Path, new: Path) -> list[str]:
-    """Return the first lines of what diffoscope says; it reads what a build made, so it sees nothing else."""
-    line = ["diffoscope", "--no-progress", "--text", "-", str(old), str(new)]
+def _diffoscope(path: str, old: Path, new: Path) -> list[str]:
+    """Return the first lines of what diffoscope says; it reads what a build made, so it sees nothing else.
+
+    The files have the names that they have in the artifact: of some it knows by the name what they are.
+    """
+    shown = {f"/{when}/{path}": file for when, file in (("built-before", old), ("built-again", new))}
+    line = ["diffoscope", "--no-progress", "--text", "-", *shown]
     try:
-        done = confined(line, readable=[old, new], timeout=DIFFOSCOPE_SECONDS, expected=None)
+        done = confined(line, shown=shown, timeout=DIFFOSCOPE_SECONDS, expected=None)
     except subprocess.TimeoutExpired:
         return []
+    if done.returncode != DIFFERENT:
+        return []  # it could not tell
     lines = done.stdout.decode(errors="replace").splitlines()
     return [*lines[:DIFFOSCOPE_LINES], "…"] if len(lines) > DIFFOSCOPE_LINES else lines

@@ -1,8 +1,9 @@
 """Builds again what is in the store, from nothing and aside, to see whether it comes out the same.
 
 The sources are laid out anew and all commands run, without a compiler cache; what a chunk is built on comes from the store.
-What can be varied from here is: the folders, the moment, and the processors that are seen, with ``make``'s ``-j``. No ref of
-the store changes but ``check/…``, which keeps what was built again while it is compared.
+What can be varied from here is: the folders, the moment, the processors that are seen, with ``make``'s ``-j``, and what
+``uname`` says of the kernel. No ref of the store changes but ``check/…``, which keeps what was built again while it is
+compared.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lithify.build.workshop import bench
 from lithify.errors import Interrupted, LithifyError
 from lithify.events import BuildPlanned, ComponentFailed, ComponentFinished, ComponentStarted
 from lithify.schedule.realising import Undertaking, chunk_order, system_order
+from lithify.staging.syscalls import show_another_kernel_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def rebuilding(
     )
     made: list[Rebuilt] = []
     try:
-        with concurrent.futures.ThreadPoolExecutor(jobs, "check", _see_half, (cores,)) as pool:
+        with concurrent.futures.ThreadPoolExecutor(jobs, "check", _see_another_machine, (cores,)) as pool:
             futures = [pool.submit(_chunk_again, fewer, name, chunks) for name in names]
             try:
                 made += [future.result() for future in _ended(futures)]
@@ -98,9 +100,10 @@ def rebuilding(
             workshop.store.drop_ref(f"{CHECK_PREFIX}{one.key}")
 
 
-def _see_half(cores: Sequence[int]) -> None:
-    """Have what this thread starts see half of the processors."""
+def _see_another_machine(cores: Sequence[int]) -> None:
+    """Have what this thread starts see half of the processors, and another version of the kernel."""
     os.sched_setaffinity(0, cores[-max(1, len(cores) // 2) :])
+    show_another_kernel_version()
 
 
 def _ended(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -12,7 +12,7 @@ from lithify.process import Completed, ProgramFailed, run, tool_environment
 from lithify.staging.bubblewrap import isolation, kernel_folders, scratch, variables
 from lithify.staging.seccomp import open_filter
 
-_PROGRAMS = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "etc/alternatives")
+_PROGRAMS = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "etc/alternatives", "etc/ld.so.cache")
 _WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
 """What a tool makes does not depend on the umask of who builds."""
 
@@ -22,6 +22,7 @@ def confined(
     *,
     writable: Sequence[Path] = (),
     readable: Sequence[Path] = (),
+    shown: Mapping[str, Path] | None = None,
     cwd: Path | None = None,
     stdin: bytes | IO[bytes] = b"",
     timeout: float | None = None,
@@ -29,6 +30,7 @@ def confined(
 ) -> Completed:
     """Run a host tool; see :class:`lithify.process.Confined`.
 
+    ``shown``: what it may read under another name, by that name from the root on.
     Raises :class:`ProgramFailed` for a status that is not ``expected``, and ``subprocess.TimeoutExpired``.
     """
     line = isolation()
@@ -37,6 +39,8 @@ def confined(
     line += [*kernel_folders(), *scratch("/tmp")]
     for path in readable:
         line += ["--ro-bind", str(path), str(path)]
+    for name, path in (shown or {}).items():
+        line += ["--ro-bind", str(path), name]
     for path in writable:
         line += ["--bind", str(path), str(path)]
     line += [*variables(tool_environment()), "--chdir", str(cwd or "/")]

@@ -32,6 +32,8 @@ _AT_FDCWD = -100
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SIGKILL = 9
+_UNAME26 = 0x0020000
+_ASK = 0xFFFFFFFF
 MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NODEV = 4
 
@@ -71,6 +73,15 @@ def adopt_orphans() -> None:
 def end_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends; for use between fork and exec."""
     _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def show_another_kernel_version() -> None:
+    """Have this thread, and what it starts from now on, be told by ``uname`` that the kernel is 2.6.x.
+
+    The kernel has no other way to say another version (``UNAME26`` of ``personality(2)``). Raises :class:`OSError`.
+    """
+    now = _checked(_libc.personality(ctypes.c_ulong(_ASK)), "personality")
+    _checked(_libc.personality(ctypes.c_ulong(now | _UNAME26)), "personality")
 
 
 class FilesystemContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ configure-commands:
 install-commands:
 - mkdir -p "$DESTDIR/usr/share/probe" && touch "$DESTDIR/usr/share/probe/empty"
 - find "$DESTDIR" | sort | busybox xargs busybox stat -c '%n %f %u %g' >seen/destdir
-- mkdir -p "$DESTDIR/usr/share/leaks" && cat /proc/sys/kernel/osrelease >"$DESTDIR/usr/share/leaks/kernel"
+- mkdir -p "$DESTDIR/usr/share/leaks" && busybox uname -r >"$DESTDIR/usr/share/leaks/kernel"
+- busybox find . -maxdepth 1 | grep / >"$DESTDIR/usr/share/leaks/order"
 - busybox nproc >"$DESTDIR/usr/share/leaks/processors"
 - busybox date +%s >"$DESTDIR/usr/share/leaks/time"
 - cp -R seen "$DESTDIR/usr/share/probe/"
@@ -64,10 +66,17 @@ class Circumstances:
     umask: int = 0o022
     environment: dict[str, str] = field(default_factory=dict)
     processors: str = ""
+    kernel: bool = False
+    """Whether ``uname`` gives another version of the kernel."""
     tempdir: str = ""
     """Another one than in the folder: on another kind of file system, folders are listed in another order."""
+    reversed: bool = False
+    """Whether folders of ``tempdir`` are listed from their end, by disorderfs."""
+    seen: frozenset[str] = frozenset()
+    """The files below ``leaks`` that must differ: a circumstance that nobody can see varies nothing."""
 
 
+_MANY = frozenset({"processors"} if len(os.sched_getaffinity(0)) > 1 else ())
 BASE = Circumstances(name="root")
 OTHERS = (
     Circumstances(name="again"),
@@ -87,8 +96,10 @@ OTHERS = (
             "MAKEFLAGS": "-j77",
         },
     ),
-    Circumstances(name="one processor", processors="0"),
-    Circumstances(name="another order of folders", tempdir="/dev/shm"),
+    Circumstances(name="one processor", processors="0", seen=_MANY),
+    Circumstances(name="another version of the kernel", kernel=True, seen=frozenset({"kernel"})),
+    Circumstances(name="another kind of file system", tempdir="/dev/shm"),
+    Circumstances(name="another order of folders", reversed=True, seen=frozenset({"order"})),
     Circumstances(
         name="all of it at once",
         user="ordinary",
@@ -96,7 +107,9 @@ OTHERS = (
         umask=0o027,
         environment={"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
         processors="0",
+        kernel=True,
         tempdir="/dev/shm",
+        seen=_MANY | {"kernel", "time"},
     ),
 )
 
@@ -127,11 +140,19 @@ def _tempdir(circumstances: Circumstances, folder: Path, user: str | None) -> It
         else folder / "tmp"
     )
     place.mkdir()
+    if circumstances.reversed:
+        below = place.with_name("below")
+        below.mkdir()
+        subprocess.run(
+            ["disorderfs", "--quiet", "--multi-user=yes", "--reverse-dirents=yes", below, place], check=True
+        )
     try:
         if user is not None:
             subprocess.run(["chown", user, place], check=True)
         yield place
     finally:
+        if circumstances.reversed:
+            subprocess.run(["umount", "-l", place], check=True)
         subprocess.run(["rm", "-rf", place], check=True)
 
 
@@ -143,6 +164,8 @@ def _run(
         before += ["unshare", "--uts", "sh", "-ec", f'hostname {circumstances.host_name}; exec "$@"', "sh"]
     if circumstances.processors:
         before += ["taskset", "-c", circumstances.processors]
+    if circumstances.kernel:
+        before += ["setarch", "--uname-2.6"]
     if user is not None:
         entry = pwd.getpwnam(user)
         before += ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
@@ -185,21 +208,38 @@ def contents(cache: Path) -> dict[str, str]:
     return found
 
 
+def leaks(cache: Path) -> dict[str, str]:
+    """Return what the probe wrote down of that which differs from machine to machine."""
+    repository = Repository(cache / "ostree")
+    commits = map(repository.commit, repository.refs("d").values())
+    probe = next(commit for commit in commits if commit.metadata["name"] == "probe")
+    folder = repository.dirtree(repository.subtree(probe.tree, "all/usr/share/leaks").dirtree)
+    return {name: repository.file_path(checksum).read_text() for name, checksum in folder.files}
+
+
 @pytest.fixture(scope="module")
-def reference() -> Iterator[dict[str, str]]:
+def reference() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     with built(BASE) as cache:
-        yield contents(cache)
+        yield contents(cache), leaks(cache)
 
 
-def test_the_probe_sees_what_it_looks_at(reference: dict[str, str]) -> None:
-    assert reference["probe: umask"] == "0022\n"
-    assert "uid=0" in reference["probe: id"]
-    assert "alpha" in reference["probe: sources"]
-    assert "export SOURCE_DATE_EPOCH=" in reference["probe: environment"]
-    assert "elsewhere" not in reference["probe: host-name"]
+def test_the_probe_sees_what_it_looks_at(reference: tuple[dict[str, str], dict[str, str]]) -> None:
+    seen, leaked = reference
+    assert seen["probe: umask"] == "0022\n"
+    assert "uid=0" in seen["probe: id"]
+    assert "alpha" in seen["probe: sources"]
+    assert "export SOURCE_DATE_EPOCH=" in seen["probe: environment"]
+    assert "elsewhere" not in seen["probe: host-name"]
+    assert sorted(leaked["order"].split()) == ["./Beta", "./_x", "./alpha", "./seen", "./sub", "./zeta"]
 
 
 @pytest.mark.parametrize("circumstances", OTHERS, ids=lambda one: one.name)
-def test_no_circumstance_leaks_in(reference: dict[str, str], circumstances: Circumstances) -> None:
+def test_no_circumstance_leaks_in(
+    reference: tuple[dict[str, str], dict[str, str]], circumstances: Circumstances
+) -> None:
+    if circumstances.reversed and (shutil.which("disorderfs") is None or os.geteuid() != 0):
+        pytest.skip("needs root and disorderfs")
     with built(circumstances) as cache:
-        assert contents(cache) == reference
+        assert contents(cache) == reference[0]
+        there = leaks(cache)
+        assert circumstances.seen <= {name for name in there if there[name] != reference[1][name]}

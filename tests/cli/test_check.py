@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +29,25 @@ install-commands:
 - cd "$DESTDIR/etc" && { busybox printf '\\0'; cat /proc/sys/kernel/random/uuid; } >binary
 - cd "$DESTDIR/etc" && touch "$(cut -c1-18 /proc/sys/kernel/random/uuid)"
 - cd "$DESTDIR/etc" && ln -s "$(cat /proc/sys/kernel/random/uuid)" link
+"""
+
+MACHINE = """\
+name: machine
+kind: chunk
+sources:
+- kind: local
+  path: app
+install-commands:
+- mkdir -p "$DESTDIR/etc" && busybox uname -r >"$DESTDIR/etc/kernel"
+"""
+PACKED = """\
+name: packed
+kind: chunk
+sources:
+- kind: local
+  path: app
+install-commands:
+- mkdir -p "$DESTDIR/etc" && cat /proc/sys/kernel/random/uuid | busybox gzip >"$DESTDIR/etc/packed.gz"
 """
 
 
@@ -83,6 +105,33 @@ def test_what_differs_is_named_and_shown() -> None:
         assert "same     chunk lib [" in said.stdout
         assert said.stdout.endswith("1 of 2 came out the same\n")
         assert not [name for name in refs(program) if name.startswith("check/")]
+
+
+def with_chunk(folder: Path, name: str, text: str) -> Program:
+    """Return the program on the small tree with one chunk more."""
+    program = Program(folder=folder, definitions=small_tree(folder / "definitions"))
+    stratum = program.definitions / "strata" / "work.morph"
+    stratum.write_text(stratum.read_text() + f"- name: {name}\n  morph: chunks/{name}.morph\n")
+    write_files(program.definitions, {f"chunks/{name}.morph": text})
+    return program
+
+
+def test_the_version_of_the_kernel_is_another_one() -> None:
+    with folder_of(None) as folder:
+        said = with_chunk(folder, "machine", MACHINE).run("build", "--check", "machine")
+        assert said.status == 1
+        assert f"        -{os.uname().release}\n        +2.6." in said.stdout
+
+
+@pytest.mark.skipif(shutil.which("diffoscope") is None, reason="needs diffoscope")
+def test_diffoscope_shows_what_is_within_a_file() -> None:
+    """By the name that it has in the artifact, and from within the sandbox in which it runs."""
+    with folder_of(None) as folder:
+        said = with_chunk(folder, "packed", PACKED).run("build", "--check", "packed")
+        assert said.status == 1
+        assert "    /etc/packed.gz: other content\n        --- /built-before/etc/packed.gz\n" in said.stdout
+        assert "        +++ /built-again/etc/packed.gz\n" in said.stdout
+        assert "├── packed\n" in said.stdout or "│   --- packed" in said.stdout, said.stdout
 
 
 def test_a_chunk_that_cannot_be_built_again() -> None:
