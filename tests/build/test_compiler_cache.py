@@ -6,6 +6,8 @@ The ccache and the compiler of these tests are scripts: ccache's own part, what 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -220,3 +222,33 @@ def test_without_a_staged_ccache_it_is_told(program: Program) -> None:
     assert (
         "warning: lib: `compiler-cache: yes`, but nothing that it stages has /usr/bin/ccache" in said.stderr
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="needs ccache")
+def test_ccache_itself_notices_what_is_damaged(tmp_path: Path) -> None:
+    """Why fsck leaves these folders alone: a flipped bit of an entry is noticed when it is read, and compiled again."""
+    used = cache_environment(chunk(), "/usr/bin:/bin", used=True)
+    folder, log = tmp_path / "cache", tmp_path / "log"
+    environment = {**used, "PATH": "/usr/bin:/bin", "CCACHE_DIR": str(folder), "CCACHE_STATSLOG": str(log)}
+    (tmp_path / "a.c").write_text("int f(int x) { return x + 42; }\n")
+
+    def compiled() -> tuple[bytes, bool]:
+        """Return the object file, and whether it came from the cache alone."""
+        log.write_text("")
+        line = ["ccache", "cc", "-c", "-o", "a.o", "a.c"]
+        subprocess.run(line, cwd=tmp_path, env=environment, check=True, capture_output=True)
+        return (tmp_path / "a.o").read_bytes(), "direct_cache_hit" in log.read_text()
+
+    first, found = compiled()
+    assert not found
+    assert compiled() == (first, True)
+    entries = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[-1] in "MR"]
+    assert len(entries) == 2  # the manifest and the result
+    for entry in entries:
+        whole = entry.read_bytes()
+        for at in range(0, len(whole), max(1, len(whole) // 6)):
+            entry.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            assert compiled() == (first, False), (entry.name, at)
+            assert compiled() == (first, True)  # it was made again
+            entry.write_bytes(whole)
