@@ -96,18 +96,18 @@ class Definition(BaseModel):
         severity: Severity = "error" if cls.strict_fields else form.unknown_inner_field
         since = FIRST_FORMAT.get((kind, name), 0)
         if name in known:
-            message = f"field {quoted(name)} of a {kind} came with format {since}; this tree is in format {form.number}"
+            message = f"field {quoted(name)} of {_a(kind)} came with format {since}; this tree is in format {form.number}"
             hint = f"let VERSION say {since}, if the rest of the tree is in that format" if since > 8 else ""
         elif name in IGNORED.get(kind, ()) and form.number < LATEST.number:
             severity = "warning"
-            message, hint = f"field {quoted(name)} of a {kind} is ignored", "the stratum's entry says it"
+            message, hint = f"field {quoted(name)} of {_a(kind)} is ignored", "the stratum's entry says it"
         elif name in OBSOLETE.get(kind, ()) and form.obsolete_fields == "warning":
             severity = "warning"
-            message, hint = f"field {quoted(name)} of a {kind} is obsolete and ignored", "leave it out"
+            message, hint = f"field {quoted(name)} of {_a(kind)} is obsolete and ignored", "leave it out"
         else:
             readable = cls._readable(form)
             near = did_you_mean(name, [one for one in known if one in readable])
-            message, hint = f"unknown field {quoted(name)} in a {kind}", near
+            message, hint = f"unknown field {quoted(name)} in {_a(kind)}", near
         return Fault(place=place_in(data, (name,), key=True), message=message, hint=hint, severity=severity)
 
     @classmethod
@@ -142,6 +142,11 @@ class Definition(BaseModel):
     def __eq__(self, other: object) -> bool:
         """Equal fields are equal, wherever they stand."""
         return type(self) is type(other) and self.__dict__ == other.__dict__
+
+
+def _a(kind: str) -> str:
+    """Return what a mapping is with its article; ``resources`` have none."""
+    return kind if kind.endswith("s") else f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 _FIELD_NAMES: dict[type[Definition], Mapping[str, str]] = {}

@@ -6,7 +6,7 @@ what needs the whole graph in ``graph/``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -49,13 +49,16 @@ def check_defaults(file: DefaultsFile, form: Format) -> tuple[Fault, ...]:
     return (Fault(place=place, message=message, hint="give it another name"),)
 
 
-def check(file: Definition, language: Language) -> tuple[Fault, ...]:
-    """Return the faults of a file that was read without a fault, at most so many as are told apart."""
+def check(file: Definition, language: Language, gone: frozenset[str] | None = None) -> tuple[Fault, ...]:
+    """Return the faults of a file, at most so many as are told apart.
+
+    ``gone``: of a file that parts were left out of, their names; nothing is said of it that they may explain.
+    """
     found: Iterator[Fault] = iter(())
     if isinstance(file, ChunkFile):
         found = _body(file, language)
     elif isinstance(file, StratumFile):
-        found = _stratum(file, language)
+        found = _stratum(file, language, gone)
     elif isinstance(file, SystemFile):
         found = _system(file, language)
     elif isinstance(file, ClusterFile):
@@ -90,8 +93,8 @@ def _body(body: ChunkBody, language: Language) -> Iterator[Fault]:
             )
 
 
-def _stratum(stratum: StratumFile, language: Language) -> Iterator[Fault]:
-    if not stratum.chunks:
+def _stratum(stratum: StratumFile, language: Language, gone: frozenset[str] | None) -> Iterator[Fault]:
+    if not stratum.chunks and gone is None:
         yield Fault(
             place=place_of(stratum, "chunks", key=True), message=f"stratum {stratum.name} has no chunks"
         )
@@ -105,8 +108,13 @@ def _stratum(stratum: StratumFile, language: Language) -> Iterator[Fault]:
             )
         first.setdefault(entry.name, entry)
     for entry in stratum.chunks:
-        yield from _dependencies(entry, stratum, first)
-    if language.format.stratum_needs_base and stratum.build_depends is None and stratum.chunks:
+        yield from _dependencies(entry, stratum, first.keys() | (gone or ()))
+    if (
+        language.format.stratum_needs_base
+        and stratum.build_depends is None
+        and stratum.chunks
+        and gone is None
+    ):
         yield from _base(stratum)
 
 
@@ -119,7 +127,7 @@ def _base(stratum: StratumFile) -> Iterator[Fault]:
         )
 
 
-def _dependencies(entry: ChunkEntry, stratum: StratumFile, known: dict[str, ChunkEntry]) -> Iterator[Fault]:
+def _dependencies(entry: ChunkEntry, stratum: StratumFile, known: Set[str]) -> Iterator[Fault]:
     for index, name in enumerate(entry.build_depends or ()):
         if name not in known:
             yield Fault(

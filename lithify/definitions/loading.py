@@ -19,6 +19,7 @@ from lithify.definitions.formats import Format
 from lithify.definitions.model import ChunkFile, ClusterFile, DefaultsFile, StratumFile, SystemFile
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.reading import Contents, Duplicate, read
+from lithify.definitions.remains import Remains, remains_of
 from lithify.definitions.scalars import describe
 from lithify.definitions.source import SOURCE_KINDS
 from lithify.definitions.text import Fields, Items, place_in, quoted
@@ -45,6 +46,13 @@ class Loaded:
     file: File | None
     """None where a fault says why."""
     faults: tuple[Fault, ...]
+    remains: Remains[File] | None = None
+    """Of a file that is None: what can still be looked at."""
+
+    @property
+    def legible(self) -> File | None:
+        """What further faults can be looked for in: the file, or what is left of it."""
+        return self.remains.file if self.file is None and self.remains is not None else self.file
 
     @property
     def errors(self) -> tuple[Fault, ...]:
@@ -59,8 +67,11 @@ def load_file(name: str, content: bytes, form: Format) -> Loaded:
     if contents.root is None:
         return Loaded(name, None, tuple(faults))
     model = _model_of(contents.root, faults)
-    file = None if model is None else _validated(model, contents.root, form, faults)
-    return Loaded(name, file, tuple(faults))
+    if model is None:
+        return Loaded(name, None, tuple(faults))
+    file, broken = _validated(model, contents.root, form, faults)
+    remains = remains_of(model, contents.root, broken, form) if broken else None
+    return Loaded(name, file, tuple(faults), remains)
 
 
 def load_defaults(name: str, content: bytes, form: Format) -> tuple[DefaultsFile | None, tuple[Fault, ...]]:
@@ -69,7 +80,7 @@ def load_defaults(name: str, content: bytes, form: Format) -> tuple[DefaultsFile
     faults = _reading_faults(contents, form)
     if contents.root is None:
         return None, tuple(faults)
-    return _validated(DefaultsFile, contents.root, form, faults), tuple(faults)
+    return _validated(DefaultsFile, contents.root, form, faults)[0], tuple(faults)
 
 
 def _reading_faults(contents: Contents, form: Format) -> list[Fault]:
@@ -104,22 +115,26 @@ def _model_of(root: Fields, faults: list[Fault]) -> type[File] | None:
     return None
 
 
-def _validated(model: type[T], root: Fields, form: Format, faults: list[Fault]) -> T | None:
+def _validated(
+    model: type[T], root: Fields, form: Format, faults: list[Fault]
+) -> tuple[T | None, list[tuple[str | int, ...]]]:
+    """Return the file, or the paths to all that is wrong with it where that can be told; add to ``faults``."""
     reading = Reading(form)
     try:
-        return model.model_validate(root, context=reading)
+        return model.model_validate(root, context=reading), []
     except ValidationError as error:
         found = error.errors(include_url=False)
         faults.extend(_explained(root, one) for one in found[:MAX_FAULTS])
         if len(found) > MAX_FAULTS:
             faults.append(_more(root))
-        return None
+            return None, []
+        return None, [_path(root, one["loc"]) for one in found]
     except TooManyFaults:
         failed = ((data, one) for data, error in reading.failed for one in error.errors(include_url=False))
         told = (_explained(data, one) for data, one in islice(failed, MAX_FAULTS))
         faults.extend(dict.fromkeys(told))
         faults.append(_more(root))
-        return None
+        return None, []
     finally:
         faults.extend(reading.faults)
 

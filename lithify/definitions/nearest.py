@@ -12,13 +12,33 @@ ENOUGH = 1000
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> tuple[str, ...]:
-    """Return up to ``count`` known names that look like ``name``, the nearest first."""
+    """Return up to ``count`` known names that ``name`` may be a misspelling of, the nearest first.
+
+    Where none is, those that it is a part of. Every third letter may be wrong, and what is far behind the nearest is left out.
+    """
     choices = sorted(_likely(name, set(known)))
-    found = difflib.get_close_matches(name, choices, n=count, cutoff=0.6)
-    if not found:
+    alike = difflib.get_close_matches(name, choices, n=2 * count, cutoff=0.6)
+    slips = {choice: _slips(name, choice) for choice in alike}
+    limit = min(max(1, len(name) // 3), 2 * min(slips.values(), default=0))
+    found = sorted((choice for choice in alike if slips[choice] <= limit), key=slips.__getitem__)
+    if not found and len(name) > 1:
         lower = name.lower()
-        found = [choice for choice in choices if lower and lower in choice.lower()][:count]
-    return tuple(found)
+        found = [choice for choice in choices if lower in choice.lower()]
+    return tuple(found[:count])
+
+
+def _slips(one: str, other: str) -> int:
+    """Return how many slips make one of the other: letters added, left out or mistaken, or neighbours swapped."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        last, before, row = before, row, [i]
+        for j, wanted in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def _likely(name: str, known: set[str]) -> Iterable[str]:

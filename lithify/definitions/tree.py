@@ -129,9 +129,11 @@ class Definitions:
 
     def _parsed(self, name: str, content: bytes) -> Loaded:
         loaded = load_file(name, content, self.format)
-        if loaded.file is None or loaded.errors:
+        if loaded.legible is None:
             return loaded
-        return Loaded(name, loaded.file, (*loaded.faults, *check(loaded.file, self.language)))
+        gone = None if loaded.remains is None else loaded.remains.gone
+        faults = (*loaded.faults, *check(loaded.legible, self.language, gone))
+        return Loaded(name, loaded.file, faults, loaded.remains)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
@@ -148,8 +150,15 @@ class Definitions:
     def similar(self, name: str) -> str:
         """Return a hint that offers files with names like this one; empty where there are none."""
         same = [one for one in self._names if posixpath.basename(one) == posixpath.basename(name)]
-        near = same[:3] or nearest(name, self._names)
+        near = same[:3] or nearest(name, self._names) or self._of_similar_base(name)
         return f"did you mean {' or '.join(near)}?" if near else ""
+
+    def _of_similar_base(self, name: str) -> tuple[str, ...]:
+        """Return files in any folder whose own names are like this one's."""
+        bases: dict[str, list[str]] = {}
+        for one in self._names:
+            bases.setdefault(posixpath.basename(one), []).append(one)
+        return tuple(one for base in nearest(posixpath.basename(name), bases) for one in bases[base])[:3]
 
     def warnings(self) -> tuple[Fault, ...]:
         """Return the warnings of the files read so far, sorted by place."""

@@ -29,8 +29,8 @@ def faults_of(definitions: Definitions) -> tuple[Fault, ...]:
         if loaded is None:
             continue
         faults.update(dict.fromkeys(loaded.faults))
-        if loaded.file is not None:
-            faults.update(dict.fromkeys(_bounded(links.links_of(definitions, loaded.file))))
+        if loaded.legible is not None:
+            faults.update(dict.fromkeys(_bounded(links.links_of(definitions, loaded.legible))))
     return tuple(sorted(faults, key=lambda fault: (fault.place, fault.message)))
 
 

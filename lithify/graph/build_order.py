@@ -17,12 +17,16 @@ _STRATUM = "/"
 
 
 def _below(listings: Listings, chunks: Mapping[str, Chunk]) -> Callable[[str], Iterable[str]]:
-    """Return what gives the direct dependencies of a chunk or stratum: a stratum is built when all its chunks are."""
+    """Return what gives the direct dependencies of a chunk or stratum: a stratum is built when all its chunks are.
+
+    Strata that are not listed are taken for built.
+    """
     relation: dict[str, tuple[str, ...]] = {
         f"{_STRATUM}{name}": tuple(listing) for name, listing in listings.items()
     }
     for name, chunk in chunks.items():
-        relation[name] = (*(f"{_STRATUM}{other}" for other in chunk.stratum_depends), *chunk.build_depends)
+        strata = (f"{_STRATUM}{other}" for other in chunk.stratum_depends if other in listings)
+        relation[name] = (*strata, *chunk.build_depends)
     return relation.__getitem__
 
 

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lithify.definitions import validation
+from lithify.definitions.links import referenced_stratum
 from lithify.definitions.model import StratumFile, SystemFile, place_of
 from lithify.definitions.tree import Definitions
 from lithify.errors import DefinitionErrors, Fault
 from lithify.graph.build_order import in_build_order
-from lithify.graph.listing import Listing, list_chunks
-from lithify.graph.model import Stratum
+from lithify.graph.listing import Listing, Listings, list_chunks
+from lithify.graph.model import Chunk, Stratum
 from lithify.graph.resolve import make_stratum
 from lithify.graph.selection import unknown_artifacts
 from lithify.graph.strata import faults_below, load_strata
@@ -56,8 +57,15 @@ class _Validation:
     def _listing(self, stratum: StratumFile) -> Listing:
         path = place_of(stratum).file
         if path not in self._listings:
+            below = (
+                referenced_stratum(self._definitions, reference, stratum)[0]
+                for reference in stratum.build_depends or ()
+            )
             self._listings[path] = list_chunks(
-                self._definitions, stratum, arch=_ANY_ARCHITECTURE, stratum_depends=()
+                self._definitions,
+                stratum,
+                arch=_ANY_ARCHITECTURE,
+                stratum_depends=tuple(one.name for one in below if one is not None),
             )
         return self._listings[path]
 
@@ -83,7 +91,11 @@ class _Validation:
                 name: {chunk: one for chunk, one in self._listing(stratum).items() if chunk in twice}
                 for name, stratum in strata.files.items()
             }
-            yield from unite(strata, listings)[1]
+            united, conflicts = unite(strata, listings)
+            yield from conflicts
+            if not conflicts and any(_is_joint(chunk, listings) for chunk in united.values()):
+                whole = {name: self._listing(stratum) for name, stratum in strata.files.items()}
+                yield from in_build_order(whole, unite(strata, whole)[0])[1]
         if self._definitions.format.needs_staged_chunk and all(
             entry.build_mode == "bootstrap" for stratum in strata.files.values() for entry in stratum.chunks
         ):
@@ -97,3 +109,10 @@ class _Validation:
         return make_stratum(
             self._definitions, file, (), listing, {name: one.chunk for name, one in listing.items()}
         )
+
+
+def _is_joint(chunk: Chunk, listings: Listings) -> bool:
+    """Whether a chunk is built on what several strata give it: only so can strata that are sound alone make a cycle."""
+    return all(
+        chunk.name not in listing or listing[chunk.name].chunk is not chunk for listing in listings.values()
+    )
