@@ -53,6 +53,7 @@ class WorkQueue:
         self._ready = [(*self._rank[name], name) for name in plan.to_build if not self._missing[name]]
         heapq.heapify(self._ready)
         self._running: dict[str, tuple[int, int]] = {}
+        self._set_aside: set[str] = set()
 
     def next(self) -> str | None:
         """Return the chunk to start now, which runs from then on; None where none is ready or there is no room."""
@@ -71,9 +72,20 @@ class WorkQueue:
         self._running[name] = (processors, memory)
         return name
 
+    def set_aside(self) -> list[str]:
+        """Return the chunks that are ready and were not set aside before: they are not started until they come :meth:`again`.
+
+        So somebody can see whether an equal build of one is there, for which no room is needed.
+        """
+        new = [entry for entry in sorted(self._ready) if entry[-1] not in self._set_aside]
+        self._ready = [entry for entry in self._ready if entry[-1] in self._set_aside]
+        heapq.heapify(self._ready)
+        self._set_aside.update(entry[-1] for entry in new)
+        return [entry[-1] for entry in new]
+
     def ended(self, name: str, *, available: bool) -> None:
-        """Take in that a chunk runs no more; where it is ``available``, what waited for it alone is ready."""
-        del self._running[name]
+        """Take in that a chunk runs no more, or need not; where it is ``available``, what waited for it alone is ready."""
+        self._running.pop(name, None)
         if not available:
             return
         for waiting in self._waited_for_by[name]:
@@ -82,7 +94,7 @@ class WorkQueue:
                 heapq.heappush(self._ready, (*self._rank[waiting], waiting))
 
     def again(self, name: str) -> None:
-        """Have a chunk that has ended, and is not available, ready once more."""
+        """Have a chunk ready once more that has ended, and is not available, or that was set aside."""
         heapq.heappush(self._ready, (*self._rank[name], name))
 
     def _share_of(self, name: str) -> tuple[int, int]:

@@ -79,10 +79,29 @@ def find_chunk(undertaking: Undertaking, name: str) -> BuiltChunk | None:
     return None if commit is None else read_chunk(repository, commit)
 
 
-def realise_chunk(undertaking: Undertaking, name: str, staged_chunks: Mapping[str, BuiltChunk]) -> BuiltChunk:
+def known_order(
+    undertaking: Undertaking, name: str, staged_chunks: Mapping[str, BuiltChunk]
+) -> ChunkOrder | None:
+    """Return what a build of a chunk takes whose dependencies are available; None where its source tree is not known yet."""
+    digest = _known_tree(undertaking, name)
+    return None if digest is None else chunk_order(undertaking, name, staged_chunks, digest)
+
+
+def has_equal_build(undertaking: Undertaking, order: ChunkOrder) -> bool:
+    """Return whether a build of the same inputs is in the store, so that nothing has to be built."""
+    return undertaking.workshop.store.reading.ref(build_ref(order.keys.build)) is not None
+
+
+def realise_chunk(
+    undertaking: Undertaking,
+    name: str,
+    staged_chunks: Mapping[str, BuiltChunk],
+    order: ChunkOrder | None = None,
+) -> BuiltChunk:
     """Make a chunk available whose dependencies are, and return it; reports how.
 
-    ``staged_chunks`` holds at least everything that it stages. Raises what :func:`build_chunk` raises.
+    ``staged_chunks`` holds at least everything that it stages; ``order`` is what :func:`known_order` returned, where that was
+    asked before. Raises what :func:`build_chunk` raises.
     """
     workshop = undertaking.workshop
     key = undertaking.key(name)
@@ -101,7 +120,9 @@ def realise_chunk(undertaking: Undertaking, name: str, staged_chunks: Mapping[st
             _finished(workshop, name, "chunk", key, "waited" if waited else "cached", began)
             return found
         own_bench = held.enter_context(bench(workshop, name))
-        laid_out, order = _chunk_order(undertaking, own_bench, name, staged_chunks)
+        laid_out = None
+        if order is None:
+            laid_out, order = _chunk_order(undertaking, own_bench, name, staged_chunks)
         held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
         earlier = workshop.store.reading.ref(build_ref(order.keys.build))
         if earlier is not None:
@@ -123,17 +144,21 @@ def _chunk_order(
     undertaking: Undertaking, own_bench: Bench, name: str, available: Mapping[str, BuiltChunk]
 ) -> tuple[LaidOut | None, ChunkOrder]:
     """Return what a build of the chunk takes; its sources are laid out only where their tree is not known yet."""
-    workshop, graph = undertaking.workshop, undertaking.graph
-    chunk = graph.chunks[name]
-    pins = undertaking.pins_of(name)
-    digest = known_tree_digest(
-        [source for source, _ in pins], dict(pins), workshop.sources, keep_git=chunk.keep_git
-    )
+    digest = _known_tree(undertaking, name)
     laid_out = None
     if digest is None:
-        laid_out = lay_out(workshop, own_bench, chunk, pins)
+        chunk = undertaking.graph.chunks[name]
+        laid_out = lay_out(undertaking.workshop, own_bench, chunk, undertaking.pins_of(name))
         digest = laid_out.digest
     return laid_out, chunk_order(undertaking, name, available, digest)
+
+
+def _known_tree(undertaking: Undertaking, name: str) -> str | None:
+    """Return the digest of a chunk's source tree, or None where it must be laid out to be known."""
+    chunk = undertaking.graph.chunks[name]
+    pins = undertaking.pins_of(name)
+    sources = [source for source, _ in pins]
+    return known_tree_digest(sources, dict(pins), undertaking.workshop.sources, keep_git=chunk.keep_git)
 
 
 def chunk_order(

@@ -7,15 +7,23 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from lithify.build.chunk import ChunkOrder
 from lithify.build.metadata import BuiltChunk
 from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
 from lithify.events import ComponentFailed, TimeLeft, timed
 from lithify.graph.model import SystemGraph
 from lithify.schedule.plan import Plan, expected_paths, time_left
 from lithify.schedule.queue import Capacity, WorkQueue
-from lithify.schedule.realising import Undertaking, earlier_seconds, find_chunk, realise_chunk
+from lithify.schedule.realising import (
+    Undertaking,
+    earlier_seconds,
+    find_chunk,
+    has_equal_build,
+    known_order,
+    realise_chunk,
+)
 from lithify.sources.compose import known_tree_digest
 from lithify.sources.fetching import fetch_all
 
@@ -53,12 +61,14 @@ def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, 
     with (
         concurrent.futures.ThreadPoolExecutor(policy.jobs, thread_name_prefix="build") as builders,
         concurrent.futures.ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="fetch") as fetchers,
+        concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="look up") as lookups,
     ):
         try:
-            run.go(builders, fetchers)
+            run.go(builders, fetchers, lookups)
         except KeyboardInterrupt:
             undertaking.workshop.interrupt.set()
-            fetchers.shutdown(wait=False, cancel_futures=True)
+            for pool in (fetchers, lookups):
+                pool.shutdown(wait=False, cancel_futures=True)
             builders.shutdown(wait=True, cancel_futures=True)
             raise Interrupted from None
     if undertaking.workshop.interrupt.is_set() and not run.terminated:
@@ -81,6 +91,10 @@ class _Run:
         self.failures: list[LithifyError] = []
         self.waiting = dict.fromkeys(plan.to_build)
         self.running: dict[concurrent.futures.Future[BuiltChunk], str] = {}
+        self.looked_up: dict[concurrent.futures.Future[BuiltChunk | None], str] = {}
+        """Chunks that have no room yet, and may need none."""
+        self.orders: dict[str, ChunkOrder] = {}
+        """What is known of those that were looked up in vain."""
         self.fetches: dict[str, concurrent.futures.Future[None]] = {}
         self.seconds = earlier_seconds(undertaking, plan.to_build)
         self.paths = expected_paths(plan, self.seconds)
@@ -102,6 +116,7 @@ class _Run:
         self,
         builders: concurrent.futures.ThreadPoolExecutor,
         fetchers: concurrent.futures.ThreadPoolExecutor,
+        lookups: concurrent.futures.ThreadPoolExecutor,
     ) -> None:
         for name in self.plan.cached:
             found = find_chunk(self.undertaking, name)
@@ -115,34 +130,67 @@ class _Run:
                 self.fetches[name] = fetchers.submit(self._fetch, name)
         changed = True
         while True:
-            self._start_ready(builders)
-            if not self.running:
+            self._start_ready(builders, lookups)
+            if not self.running and not self.looked_up:
                 break
             if changed:
                 self._tell_time_left()
             # with a time-out: a signal that another thread took is seen only when this one comes round
+            under_way: list[concurrent.futures.Future[Any]] = [*self.running, *self.looked_up]
             done, _ = concurrent.futures.wait(
-                self.running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
+                under_way, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            changed = bool(done)
+            changed = any(future in self.running for future in done)
             for future in done:
-                self._ended(future, self.running.pop(future))
+                if future in self.running:
+                    self._ended(future, self.running.pop(future))
+                else:
+                    self._was_looked_up(future, self.looked_up.pop(future))
         for fetch in self.fetches.values():
             fetch.cancel()
 
-    def _start_ready(self, builders: concurrent.futures.ThreadPoolExecutor) -> None:
-        stopping = self.stopping or self.undertaking.workshop.interrupt.is_set()
-        while not stopping and (name := self.queue.next()) is not None:
+    def _start_ready(
+        self,
+        builders: concurrent.futures.ThreadPoolExecutor,
+        lookups: concurrent.futures.ThreadPoolExecutor,
+    ) -> None:
+        if self.stopping or self.undertaking.workshop.interrupt.is_set():
+            return
+        while (name := self.queue.next()) is not None:
             del self.waiting[name]
             self.started[name] = time.monotonic()
-            self.running[builders.submit(self._realise, name)] = name
+            self.running[builders.submit(self._realise, name, self.orders.pop(name, None))] = name
+        for name in self.queue.set_aside():
+            self.looked_up[lookups.submit(self._reuse, name)] = name
 
-    def _realise(self, name: str) -> BuiltChunk:
+    def _realise(self, name: str, order: ChunkOrder | None) -> BuiltChunk:
         fetch = self.fetches.get(name)
         if fetch is not None:
             with timed(self.undertaking.workshop.report, "wait", name, "sources"):
                 fetch.result()
-        return realise_chunk(self.undertaking, name, self.available)
+        return realise_chunk(self.undertaking, name, self.available, order)
+
+    def _reuse(self, name: str) -> BuiltChunk | None:
+        """Return a chunk for which there is no room, where an equal build is there: what waits for it need not wait longer."""
+        order = known_order(self.undertaking, name, self.available)
+        if order is None:
+            return None
+        if has_equal_build(self.undertaking, order):
+            return realise_chunk(self.undertaking, name, self.available, order)
+        self.orders[name] = order
+        return None
+
+    def _was_looked_up(self, future: concurrent.futures.Future[BuiltChunk | None], name: str) -> None:
+        try:
+            found = future.result()
+        except (LithifyError, OSError):
+            found = None  # its turn comes, and tells
+        if found is None:
+            self.queue.again(name)
+            return
+        del self.waiting[name]
+        self.available[name] = found
+        self.queue.ended(name, available=True)
 
     def _tree_known(self, name: str) -> bool:
         pins = self.undertaking.pins_of(name)

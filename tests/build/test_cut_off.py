@@ -101,6 +101,35 @@ def test_a_comment_below_rebuilds_nothing_above(program: Program) -> None:
     assert reused(said) == {"middle", "app"}
 
 
+SLOW = """\
+- name: slow
+  build-system: manual
+  sources: [{kind: local, path: middle}]
+  install-commands:
+  - n=0; while [ $n -lt TIMES ]; do n=$((n+1)); done; mkdir -p "$DESTDIR/etc" && echo TIMES > "$DESTDIR/etc/slow"
+"""
+
+
+def test_an_equal_build_needs_no_room(program: Program) -> None:
+    """With one chunk at a time, what waits for an equal build does not wait for the long one that took its place."""
+    write_files(program.definitions, {"strata/work.morph": WORK + SLOW.replace("TIMES", "1")})
+    program.done("build", "small")
+    # by its earlier time it is a short one, and the way through lib is longer
+    slow = SLOW.replace("TIMES", "200000")
+    write_files(program.definitions, {"strata/work.morph": WORK + slow, "lib/source": "# new\nthe library\n"})
+    said = program.done("build", "small", "-j", "1", "--events", str(program.folder / "events"))
+    events = [json.loads(line) for line in (program.folder / "events").read_text().splitlines()]
+    ended = [
+        (e["chunk"], e["outcome"]) for e in events if e["event"] == "component-finished" and "chunk" in e
+    ]
+    assert ended == [
+        ("lib", "built"),
+        ("middle", "reused"),
+        ("app", "reused"),
+        ("slow", "built"),
+    ], said.stderr
+
+
 def test_what_is_staged_below_an_equal_chunk_counts(program: Program) -> None:
     """app needs middle needs lib: lib changes, middle comes out equal, and app still sees another lib."""
     before = metadata(program, "middle")["content"]

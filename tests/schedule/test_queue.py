@@ -76,6 +76,25 @@ def test_what_failed_may_be_tried_again() -> None:
     assert started(queue) == ["b"]
 
 
+def test_what_has_no_room_can_be_looked_at_once_meanwhile() -> None:
+    queue = queue_of(
+        {"a": [], "b": [], "c": [], "end": ["b"]},
+        {"a": 9, "b": 3, "c": 1, "end": 1},
+        Capacity(builds=1, processors=1),
+    )
+    assert started(queue) == ["a"]
+    assert queue.set_aside() == ["b", "c"]
+    queue.ended("b", available=True)
+    assert queue.set_aside() == ["end"]
+    queue.again("c")
+    queue.again("end")
+    assert queue.set_aside() == []
+    queue.ended("a", available=True)
+    assert started(queue) == ["c"]
+    queue.ended("c", available=True)
+    assert started(queue) == ["end"]
+
+
 def test_a_chunk_waits_until_there_is_memory_for_it() -> None:
     needs = {"big": Resources(memory=6), "small": Resources(memory=5)}
     capacity = Capacity(builds=4, processors=4, memory=10)
@@ -148,6 +167,18 @@ def test_everything_is_built_once_after_what_it_needs_and_within_the_limits(
     done: list[str] = []
     while len(done) < len(waits_for):
         running += started(queue)
+        aside = queue.set_aside() if random.random() < 0.5 else []  # type: ignore[attr-defined]
+        assert started(queue) == []
+        for name in aside:
+            assert set(waits_for[name]) <= set(done)
+            if random.random() < 0.5:  # type: ignore[attr-defined]
+                queue.ended(name, available=True)  # an equal build was there
+                done.append(name)
+            else:
+                queue.again(name)
+        running += started(queue)
+        if len(done) == len(waits_for):
+            break
         assert running, "there is always something that may run"
         assert len(running) <= capacity.builds
         if capacity.memory is not None and len(running) > 1:
