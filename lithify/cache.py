@@ -72,6 +72,11 @@ class CacheFolder:
         return self.root / "standing"
 
     @property
+    def kept(self) -> Path:
+        """Notes of what ``lithify keep`` names; see :mod:`lithify.schedule.retention`."""
+        return self.root / "kept"
+
+    @property
     def facts(self) -> Path:
         """The SQLite file of :mod:`lithify.facts`."""
         return self.root / "facts.sqlite"

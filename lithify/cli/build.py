@@ -104,6 +104,8 @@ def command(
             importlib.import_module("lithify.schedule.building").tidy(session)
         if not components and origin is None:
             keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns())
+        if not request.is_done and ctx.obj.settings.cachedir_max_size is not None:
+            importlib.import_module("lithify.cli.limiting").keep_to_size(ctx.obj, session, report)
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 

@@ -192,6 +192,16 @@ COMMANDS: tuple[CommandEntry, ...] = (
         summary="every setting and its value",
         prints_a_value=True,
     ),
+    CommandEntry(
+        name="du", module="du", panel=PANELS[3], summary="what the cache holds, and what that takes"
+    ),
+    CommandEntry(
+        name="keep",
+        module="keep",
+        panel=PANELS[3],
+        summary="keep a system's build from `gc`",
+        operands=("system",),
+    ),
     CommandEntry(name="gc", module="gc", panel=PANELS[3], summary="remove from the cache what nothing keeps"),
     CommandEntry(
         name="fsck", module="fsck", panel=PANELS[3], summary="check all that is cached, and mend it"

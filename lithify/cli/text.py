@@ -48,6 +48,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
+def seconds_text(seconds: float) -> str:
+    """Return a time for people: ``0.3 s``, ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def size(count: int) -> str:
     """Return a number of bytes for people: ``12.3 MB``."""
     amount = float(count)

@@ -1,13 +1,15 @@
-"""What in the cache nothing keeps: decided here as plain data, and then removed.
+"""What in the cache nothing keeps is removed, and with a limit what is cheapest to have again.
 
-Kept is what the systems of a definitions tree need as they are defined now, and what is younger than ``gc-keep``. While
-another command works on the cache, no build is dropped at all: only what killed commands left goes.
+Kept is what the systems of a definitions tree need as they are defined now, what ``lithify keep`` names, and, unless a limit
+asks for more, what is younger than ``gc-keep``. While another command works on the cache, no build and no source is dropped
+at all: only what killed commands left goes. What goes is decided in :mod:`lithify.schedule.eviction`.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,86 +20,64 @@ from lithify.config import Settings
 from lithify.crash import crash_point
 from lithify.errors import LithifyError
 from lithify.events import Report
-from lithify.graph.keys import Unresolved
 from lithify.lease import Lease
 from lithify.schedule.building import reserve
-from lithify.schedule.session import Resolved
+from lithify.schedule.eviction import Eviction, Holding, evict
+from lithify.schedule.holdings import SOURCES, Holdings, survey
+from lithify.schedule.retention import Retention
+from lithify.sources.checking import DAMAGED_PREFIX
 from lithify.staging.namespace import enter
 from lithify.store.garbage import Collected, collect
-from lithify.store.reading import Repository
 from lithify.store.writing import STORE_LOCKS, Store
+
+_NOTHING_GONE = Collected(refs=0, objects=0, bytes=0, layers=0, layers_in_use=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBuild:
-    """A finished build in the store, and what keeps it."""
+class Demand:
+    """How much is to go."""
 
-    kind: str
-    name: str
-    key: str
-    """Its definition key."""
-    commit: str
-    content: str
-    """Digest of what it holds: the name of its layer."""
-    made_at: int
-    """Seconds since 1970."""
-    size: int
-    """Bytes of its files; those that other builds hold too are counted as well."""
-    seconds: float
-    """How long it took to build."""
-    kept_by: str
-    """Why it stays; empty where nothing keeps it."""
+    retention: Retention
+    sweep: bool
+    """Whether all goes that nothing keeps."""
+    limit: int | None
+    """Bytes that may be left; None is any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What was removed."""
+    """What goes, or is gone."""
 
-    builds: tuple[StoredBuild, ...]
+    holdings: Holdings
+    """All that was there before."""
+    eviction: Eviction
     collected: Collected
     busy: bool
-    """Whether builds were left alone because another command works on the cache."""
+    """Whether builds and sources were left alone because another command works on the cache."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes that it frees: of what goes, and of what was nobody's; what killed builds left is not counted."""
+        return 0 if self.busy else self.eviction.freed + self.holdings.unheld
 
 
-def keys_needed(systems: Iterable[Resolved]) -> dict[str, str]:
-    """Return the definition keys of all that systems need, each with the name of a system that needs it."""
-    needed: dict[str, str] = {}
-    for resolved in systems:
-        keys = [*(resolved.keys.chunk[name] for name in resolved.graph.needed), resolved.keys.system]
-        for key in keys:
-            if not isinstance(key, Unresolved):
-                needed.setdefault(key, resolved.graph.system.name)
-    return needed
+def decide(holdings: Holdings, demand: Demand) -> Eviction:
+    """Return what goes. Pure."""
+    return evict(
+        holdings.holdings, holdings.sizes, fixed=holdings.fixed, limit=demand.limit, sweep=demand.sweep
+    )
 
 
-def stored_builds(
-    repository: Repository, *, needed: Mapping[str, str], now: float, keep_seconds: float
-) -> tuple[StoredBuild, ...]:
-    """Return every build in the store with what keeps it, the oldest first."""
-    found = []
-    for ref, checksum in repository.refs("d").items():
-        metadata = repository.commit(checksum).metadata
-        key = ref.rpartition("/")[2]
-        made = int(metadata.get("adopted-at", metadata["built-at"]))
-        young = now - made < keep_seconds
-        found.append(
-            StoredBuild(
-                kind=metadata["kind"],
-                name=metadata["name"],
-                key=key,
-                commit=checksum,
-                content=metadata["content"],
-                made_at=made,
-                size=int(metadata.get("size", 0)),
-                seconds=sum(metadata.get("timings", {}).values()) / 1000,
-                kept_by=needed.get(key, "") or ("its age" if young else ""),
-            )
-        )
-    return tuple(sorted(found, key=lambda build: (build.made_at, build.name)))
+def look_for_garbage(settings: Settings, demand: Demand) -> Removal:
+    """Return what :func:`collect_garbage` would remove; changes nothing. Enters the user namespace, like it."""
+    cache = open_cache(settings.cachedir)
+    enter()
+    holdings = survey(cache, demand.retention)
+    return Removal(holdings=holdings, eviction=decide(holdings, demand), collected=_NOTHING_GONE, busy=False)
 
 
-def remove_unkept(settings: Settings, builds: Sequence[StoredBuild], report: Report) -> Removal:
-    """Remove the builds that nothing keeps, objects that nothing names, unused layers, old logs, and leftovers.
+def collect_garbage(settings: Settings, demand: Demand, report: Report) -> Removal:
+    """Remove what a demand asks for, objects that nothing names, unused layers, old logs, and leftovers.
 
     No command can begin to use the cache before the end; where one does already, only leftovers go. Enters the user
     namespace: no thread may have been started before.
@@ -107,30 +87,70 @@ def remove_unkept(settings: Settings, builds: Sequence[StoredBuild], report: Rep
     lease = Lease(cache)
     store = Store(cache, sync=settings.fsync, min_free=reserve(cache), report=report, lease=lease)
     with lease.alone() as alone:
-        return _remove(settings, store, builds, busy=not alone)
+        _sweep_benches(cache, demand)
+        holdings = survey(cache, demand.retention)
+        eviction = decide(holdings, demand) if alone else Eviction(gone=(), frees=(), left=holdings.total)
+        collected = _remove(store, holdings, eviction.gone, demand, busy=not alone)
+    return Removal(holdings=holdings, eviction=eviction, collected=collected, busy=not alone)
 
 
-def _remove(settings: Settings, store: Store, builds: Sequence[StoredBuild], *, busy: bool) -> Removal:
-    cache, began = store.cache, time.time()
-    sweep(cache, lambda label, failed: not failed or _age(cache.staging / label, began) > settings.gc_keep)
-    kept = {build.commit for build in builds if build.kept_by or busy}
-    known = {build.commit for build in builds}
+def keep_to_limit(
+    settings: Settings, limit: int, retention: Callable[[], Retention], report: Report
+) -> Removal | None:
+    """Do what :func:`collect_garbage` does where the cache is larger than ``limit`` bytes; None where it is not.
+
+    Nothing but what the limit asks for is dropped. ``retention`` is asked only where something must go.
+    """
+    enter()
+    if survey(open_cache(settings.cachedir), Retention()).total <= limit:
+        return None
+    return collect_garbage(settings, Demand(retention=retention(), sweep=False, limit=limit), report)
+
+
+def _sweep_benches(cache: CacheFolder, demand: Demand) -> None:
+    young = demand.retention.young_from
+    sweep(cache, lambda label, failed: not failed or _touched(cache.staging / label) < young)
+
+
+def _remove(
+    store: Store, holdings: Holdings, gone: Iterable[Holding], demand: Demand, *, busy: bool
+) -> Collected:
+    cache, going = store.cache, {holding.place: holding for holding in gone}
+    kept = {build.commit for key, build in holdings.builds.items() if key not in going}
+    known = {build.commit for build in holdings.builds.values()}
 
     def keep_ref(name: str, commit: str) -> bool:
-        """Keep refs of what is kept, and of what was built since the store was looked through.
-
-        What a killed check has left is neither.
-        """
+        """Keep refs of what is kept, and of what is no build; what a killed check has left goes."""
         return busy or commit in kept or not (commit in known or name.startswith(CHECK_PREFIX))
 
-    layers = None if busy else {build.content for build in builds if build.kept_by}
-    collected = collect(store, keep_ref=keep_ref, keep_layers=layers)
+    contents = {build.content for key, build in holdings.builds.items() if key not in going}
+    collected = collect(store, keep_ref=keep_ref, keep_layers=None if busy else contents)
     if not busy:
-        _remove_logs(cache, {build.key for build in builds if build.kept_by}, began - settings.gc_keep)
-        _remove_compiler_caches(cache, began - settings.gc_keep)
+        _remove_sources(cache, going)
+        _remove_logs(cache, holdings.builds.keys() - going.keys(), demand.retention.young_from)
+        _remove_compiler_caches(cache, demand.retention.young_from)
         _remove_locks(cache)
-    dropped = () if busy else tuple(build for build in builds if not build.kept_by)
-    return Removal(builds=dropped, collected=collected, busy=busy)
+    return collected
+
+
+def _remove_sources(cache: CacheFolder, going: Iterable[str]) -> None:
+    """Remove sources, and what killed commands left half made; a mirror that was put aside as damaged is its user's to remove.
+
+    Each is renamed first: whoever asks a repository without building sees it whole or not at all.
+    """
+    for place in sorted(place for place in going if place.startswith("sources/")):
+        path = cache.root / place
+        if is_held(cache.locks / f"git-{path.name}"):
+            continue  # somebody fetches it who has no other claim on the cache
+        aside = path.with_name(f".{path.name}.gone")
+        remove_tree(aside)
+        os.rename(path, aside)
+        crash_point("collect.source")
+    for folder in SOURCES:
+        top = cache.sources / folder
+        for name in os.listdir(top) if top.is_dir() else ():
+            if name.startswith(".") and not name.startswith(DAMAGED_PREFIX):
+                remove_tree(top / name)
 
 
 def empty_cache(settings: Settings) -> Path:
@@ -173,14 +193,14 @@ def _remove_compiler_caches(cache: CacheFolder, before: float) -> None:
                 remove_tree(folder)
 
 
-def _remove_logs(cache: CacheFolder, keys: set[str], before: float) -> None:
+def _remove_logs(cache: CacheFolder, keys: Collection[str], before: float) -> None:
     for log in cache.logs.glob("*.log"):
         if log.stem not in keys and log.stat().st_mtime < before:
             log.unlink(missing_ok=True)
 
 
-def _age(path: Path, now: float) -> float:
+def _touched(path: Path) -> float:
     try:
-        return now - path.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
-        return 0.0
+        return time.time()

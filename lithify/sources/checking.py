@@ -14,6 +14,8 @@ from lithify.process import Completed
 from lithify.sources.git_program import query
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DAMAGED_PREFIX = ".damaged-"
+"""How a mirror's name begins that was put aside."""
 _LINT = re.compile(r"(warning|error) in (commit|tree|blob|tag) ")
 """What git thinks of how an object was written by its author: old projects have much of that, and no server mends it."""
 _HARMLESS = ("dangling ", "unreachable ", "notice: ", "warning: ")
@@ -81,6 +83,6 @@ def put_mirror_aside(cache: CacheFolder, mirror: Path) -> Path | None:
     with hold_lock(cache.locks / f"git-{mirror.name}"):
         if not mirror_fault(mirror):
             return None
-        aside = mirror.with_name(f".damaged-{mirror.name}-{secrets.token_hex(4)}")
+        aside = mirror.with_name(f"{DAMAGED_PREFIX}{mirror.name}-{secrets.token_hex(4)}")
         os.rename(mirror, aside)
         return aside

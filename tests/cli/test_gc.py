@@ -1,9 +1,13 @@
-"""What `gc` keeps, what it removes, and that it leaves alone what others use."""
+"""What `gc` keeps, what it removes, and that it leaves alone what others use; and that `du` says what is there."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +15,12 @@ from lithify.cache import CacheFolder
 from lithify.lease import Lease
 from tests.build.definitions import small_tree
 from tests.inside import folder_of
-from tests.program import Program
+from tests.program import Program, write_files
 
 pytestmark = pytest.mark.slow
+
+WHO = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+GIT_CHUNK = "- kind: git\n  url: file://{}\n  ref: master\n"
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +30,42 @@ def program() -> Iterator[Program]:
         small_tree(folder / "definitions")
         made = Program(folder=folder, definitions=folder / "definitions")
         made.done("build", "small")
-        chunk = folder / "definitions" / "chunks" / "app.morph"
-        chunk.write_text(chunk.read_text().replace("cat main", "cat main main"))
+        change(made, "cat main", "cat main main")
         made.done("build", "small")
         yield made
 
 
+def change(program: Program, old: str, new: str) -> None:
+    chunk = program.definitions / "chunks" / "app.morph"
+    chunk.write_text(chunk.read_text().replace(old, new))
+
+
+def gone(program: Program, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(program.done("gc", "--json", *arguments).stdout)
+    return found
+
+
 def names(program: Program, *arguments: str) -> set[str]:
-    said = program.done("gc", "--json", *arguments)
-    return {build["name"] for build in json.loads(said.stdout)}
+    return {one["name"] for one in gone(program, *arguments)["gone"]}
 
 
-def layers(program: Program) -> set[str]:
-    return {path.name for path in (program.cache / "layers").iterdir() if not path.name.startswith(".")}
+def repository(folder: Path, files: dict[str, str]) -> Path:
+    """Return a folder whose files are all in a commit."""
+    write_files(folder, files)
+    for words in (["init", "-q", "-b", "master"], ["add", "."], [*WHO, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", "-C", folder, *words], check=True)
+    return folder
+
+
+def held(program: Program) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(program.done("du", "--json").stdout)
+    return found
+
+
+def on_disk(program: Program) -> int:
+    """Return what `du` of the machine says of the cache."""
+    said = subprocess.run(["du", "-s", "-B1", program.cache], check=True, capture_output=True, text=True)
+    return int(said.stdout.split()[0])
 
 
 def test_young_builds_stay(program: Program) -> None:
@@ -47,6 +77,36 @@ def test_a_dry_run_removes_nothing(program: Program) -> None:
     assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
 
 
+def test_what_is_there_is_what_the_disk_has(program: Program) -> None:
+    found = held(program)
+    assert found["total"] == on_disk(program)
+    artifacts = found["artifacts"]
+    assert sorted(one["name"] for one in artifacts) == ["app", "app", "lib", "odd", "shell", "small", "small"]
+    assert [one["kept-by"] for one in artifacts].count("small") == 5
+    shell = next(one for one in artifacts if one["name"] == "shell")
+    assert shell["alone"] < shell["size"] / 10  # the systems have its files too
+    assert sum(one["size"] for one in artifacts) > found["total"]
+    text = program.done("du", "--artifacts").stdout.splitlines()
+    assert [line for line in text if line.endswith("  commits of 7 builds")]
+    assert len([line for line in text if line.endswith("  small")]) == 5
+    assert text[-1].endswith("  all")
+
+
+def test_a_limit_takes_what_is_young_too_and_says_what_it_costs(program: Program) -> None:
+    before = held(program)
+    wanted = str(before["total"] - before["nobody's"] - 1)
+    one = gone(program, "--dry-run", "--max-size", wanted)
+    assert len(one["gone"]) == 1
+    assert one["left"] + one["freed"] == before["total"]
+    assert one["seconds"] == pytest.approx(one["gone"][0]["seconds"], abs=0.1)
+    assert names(program, "--dry-run", "--max-size", str(before["total"])) == set()
+    refused = program.run("gc", "--dry-run", "--json", "--max-size", "1k")
+    assert refused.status == 1
+    assert {one["name"] for one in json.loads(refused.stdout)["gone"]} == {"app", "small"}
+    assert "more than 1.0 kB\nhint: it is kept for small\n" in refused.stderr
+    assert held(program)["total"] == before["total"]
+
+
 def test_what_another_command_uses_stays(program: Program) -> None:
     lease = Lease(CacheFolder(program.cache))
     lease.share()
@@ -54,6 +114,8 @@ def test_what_another_command_uses_stays(program: Program) -> None:
         said = program.done("gc", "--gc-keep", "0")
         assert said.stdout.startswith("0 builds gone\n")
         assert "another command works on the cache" in said.stderr
+        limited = program.run("gc", "--max-size", "1k")
+        assert (limited.status, limited.stdout.partition("\n")[0]) == (1, "0 builds gone")
         refused = program.run("gc", "--all")
     finally:
         lease.close()
@@ -62,13 +124,82 @@ def test_what_another_command_uses_stays(program: Program) -> None:
     assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
 
 
+def test_what_somebody_keeps_stays(program: Program) -> None:
+    change(program, "cat main main", "cat main")
+    kept = program.done("keep", "small").stdout
+    change(program, "cat main", "cat main main")
+    assert program.done("keep", "--list").stdout == kept
+    assert names(program, "--dry-run", "--gc-keep", "0") == set()
+    assert program.run("gc", "--max-size", "1k").status == 1
+    assert [one["kept-by"] for one in held(program)["artifacts"]].count("keep small") == 2
+    assert "\nhint: did you mean " in program.run("keep", "--drop", "smal").stderr
+    assert program.done("keep", "--drop", kept[:8]).stdout == kept
+    assert program.done("keep", "--list", "--json").stdout == "[]\n"
+    assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
+
+
 def test_old_builds_go_and_what_is_needed_stays(program: Program) -> None:
-    assert names(program, "--gc-keep", "0") == {"app", "small"}
+    expected = gone(program, "--dry-run", "--gc-keep", "0")
+    found = gone(program, "--gc-keep", "0")
+    assert {one["name"] for one in found["gone"]} == {"app", "small"}
+    assert (found["freed"], found["left"]) == (expected["freed"], expected["left"])
+    assert held(program)["total"] == on_disk(program)
+    assert abs(on_disk(program) - found["left"]) < 40_000  # locks are neither
     cached = json.loads(program.done("show", "small", "--json").stdout)["counts"]
     assert cached["cached"] == cached["chunks"] == 4
     assert program.done("list-artifacts", "--cached", "small").stdout.count("\n") > 4
     assert program.done("build", "small").stderr == ""
     assert "no other build of it" in program.done("why", "app").stdout
+
+
+def test_a_build_ends_with_the_size_that_is_set(program: Program) -> None:
+    size = held(program)["total"]
+    change(program, "cat main main", "cat main main main")
+    said = program.done("build", "small", "--cachedir-max-size", str(size + 60_000))
+    assert "builds and sources are gone" in said.stderr
+    assert held(program)["total"] <= size + 60_000
+    assert program.done("build", "small", "--cachedir-max-size", "1k").stderr == ""  # nothing to do
+    change(program, "cat main main main", "cat main main")
+    said = program.done("build", "small", "--cachedir-max-size", "1k")
+    assert "warning: the cache has" in said.stderr
+    assert program.done("build", "small").stderr == ""
+
+
+def test_sources_go_that_no_system_needs(program: Program, tmp_path: Path) -> None:
+    upstream = repository(tmp_path / "upstream", {"source": "of another\n"})
+    program.done("lock")
+    chunk = program.definitions / "chunks" / "lib.morph"
+    before = chunk.read_text()
+    chunk.write_text(before.replace("- kind: local\n  path: lib\n", GIT_CHUNK.format(upstream)))
+    program.done("lock")
+    program.done("build", "small")
+    mirrors = program.cache / "sources" / "git"
+    (mirror,) = mirrors.iterdir()
+    half_made = mirrors / ".other.git.partial"
+    half_made.mkdir()
+    aside = mirrors / ".damaged-other.git-1"
+    aside.mkdir()
+    assert upstream.name in mirror.name
+    gone(program, "--gc-keep", "0")
+    assert sorted(mirrors.iterdir()) == [aside, mirror]
+    chunk.write_text(before)
+    program.done("build", "small")
+    assert mirror.name not in names(program, "--dry-run")
+    assert mirror.name in names(program, "--gc-keep", "0")
+    assert sorted(mirrors.iterdir()) == [aside]
+
+
+def test_definitions_that_were_laid_out_go(program: Program) -> None:
+    repository(program.definitions, {})
+    program.done("build", "small", "--repo", ".", "--ref", "HEAD")
+    laid_out = list((program.cache / "sources" / "definitions").iterdir())
+    assert len(laid_out) == 1
+    assert held(program)["kinds"]["definitions"] > 0
+    assert "definitions" not in {one["kind"] for one in gone(program, "--dry-run")["gone"]}
+    os.utime(laid_out[0], (1, 1))
+    assert names(program) == {laid_out[0].name}
+    assert not laid_out[0].exists()
+    assert held(program)["kinds"]["definitions"] == 0
 
 
 def test_nothing_of_an_emptied_cache_is_left(program: Program) -> None:
@@ -78,3 +209,5 @@ def test_nothing_of_an_emptied_cache_is_left(program: Program) -> None:
         "locks/in-use",
     ]
     assert program.done("list-artifacts", "--cached").stdout == ""
+    assert held(program)["artifacts"] == []
+    assert gone(program)["gone"] == []

@@ -215,7 +215,8 @@ def _gc(company: _Company, work: Workload, *, release: bool) -> None:
         busy = "another command works" in said.stderr
         company.tally.outcomes["gc: others were at work" if busy else "gc: had the cache alone"] += 1
         if said.status == 0:
-            company.collected.update(build["key"] for build in json.loads(said.stdout))
+            gone = json.loads(said.stdout)["gone"]
+            company.collected.update(one["key"] for one in gone if "key" in one)
 
 
 def _judge(company: _Company, work: Workload) -> None:
