@@ -1,8 +1,9 @@
-"""Transcripts of what is said of definitions that are wrong, or that differ: each kind of fault, in a tree of its own.
+"""Transcripts of what is said of definitions that are wrong, or that differ: each kind of fault or change in its own tree.
 
-A file of ``transcripts/faults/`` begins with the files that stand over those of the small tree, ``=== NAME`` and the text;
+A file of ``transcripts/faults/`` or ``transcripts/commits/`` begins with the files that stand over those of the small tree, ``=== NAME`` and the text;
 ``=== NAME escaped`` is text with escapes for bytes, ``=== NAME * 1000`` a text that stands there so often, ``=== -NAME`` a
-file that is not there. Then come the commands and all that they say. ``RENEW_TRANSCRIPTS=1`` writes what they say now.
+file that is not there; ``commits`` has the small tree in one commit and these files in the next. Then come the commands and
+all that they say. ``RENEW_TRANSCRIPTS=1`` writes what they say now.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_commits import commit, git
 from tests.cli.transcript import TREE, Typist, typist_on
 from tests.program import PROJECT
 
-FILES = sorted((PROJECT / "tests" / "cli" / "transcripts" / "faults").glob("*.txt"))
+FOLDER = PROJECT / "tests" / "cli" / "transcripts"
+FILES = sorted((*(FOLDER / "faults").glob("*.txt"), *(FOLDER / "commits").glob("*.txt")))
 PROMPT = "$ lithify"
 HEAD = re.compile(r"(?m)^=== (-?)(\S+)(?: (escaped)| \* (\d+))?\n")
 
@@ -26,7 +29,12 @@ def test_what_is_said_of_it(file: Path, tmp_path: Path, capsys: pytest.CaptureFi
     kept = file.read_text(encoding="utf-8")
     at = kept.index(PROMPT)
     typist = typist_on(tmp_path, TREE, capsys)
+    if file.parent.name == "commits":
+        git(typist.definitions, "init", "-q")
+        commit(typist.definitions)
     lay_out(typist, kept[:at])
+    if file.parent.name == "commits":
+        commit(typist.definitions)
     commands = [line.removeprefix(PROMPT).strip() for line in kept.splitlines() if line.startswith(PROMPT)]
     made = kept[:at] + "\n".join(typist.type(command) for command in commands)
     if os.environ.get("RENEW_TRANSCRIPTS"):
