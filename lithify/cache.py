@@ -67,6 +67,11 @@ class CacheFolder:
         return self.root / "ccache"
 
     @property
+    def workspaces(self) -> Path:
+        """Build folders of open workspaces, one folder each. May be removed while no build runs."""
+        return self.root / "workspaces"
+
+    @property
     def standing(self) -> Path:
         """What builds with nothing to do print; see :mod:`lithify.schedule.standing`. May be removed at any time."""
         return self.root / "standing"

@@ -26,6 +26,8 @@ class BuildPlanned(Event):
     total: int
     cached: int
     to_build: int
+    workspaces: tuple[str, ...] = ()
+    """Chunks that somebody works on: they are built from their workspaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lithify.build.metadata import Content, last_ref, read_chunk, read_system
@@ -53,11 +53,15 @@ def ref_fault(name: str, commit: Commit) -> str:
     right: dict[str, Any] = {
         "d": metadata.get("definition-key"),
         "b": metadata.get("build-key"),
-        "last": last_ref(
-            str(metadata.get("kind")), str(metadata.get("name")), str(metadata.get("arch"))
-        ).partition("/")[2],
+        "last": _last(metadata, ()),
+        "workspace-last": _last(metadata, metadata.get("workspaces", ())),
     }
     return f"names a build of another key: {right[kind]}" if kind in right and right[kind] != rest else ""
+
+
+def _last(metadata: Mapping[str, Any], workspaces: Sequence[str]) -> str:
+    kind, name, arch = (str(metadata.get(what)) for what in ("kind", "name", "arch"))
+    return last_ref(kind, name, arch, workspaces).partition("/")[2]
 
 
 def _digest(inputs: object) -> str:

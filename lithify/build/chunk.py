@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lithify.build.compiler_cache import (
     CompilerCache,
@@ -82,6 +82,23 @@ class LaidOut:
     """The build folder; of an import, the DESTDIR."""
     destdir: Path
     digest: str
+    kept: KeptSteps | None = None
+    """Of a build folder that is kept from build to build: what of the steps is left to do."""
+
+
+class KeptSteps(Protocol):
+    """The course of a build in a kept folder; see :mod:`lithify.build.kept_folder`."""
+
+    said: str
+    """How it begins, for the log."""
+
+    def to_run(
+        self, commands: Sequence[tuple[str, tuple[Command, ...]]]
+    ) -> Iterator[tuple[str, tuple[Command, ...]]]:
+        """Yield the steps that are left."""
+
+    def ended(self) -> None:
+        """Take in that a command that failed has ended by itself."""
 
 
 def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple[Source, Pin]]) -> LaidOut:
@@ -156,8 +173,11 @@ def _run_commands(
     """Run every command, note the time of each step, and return the most memory that one took, where it is known."""
     chunk = order.chunk
     peaks = [0]
+    kept = laid_out.kept
+    if kept is not None:
+        log.write(f"### {kept.said} ###\n".encode(errors="surrogateescape"))
     with chunk_sandbox(workshop, bench, order, laid_out) as sandbox:
-        for step, commands in chunk.commands:
+        for step, commands in chunk.commands if kept is None else kept.to_run(chunk.commands):
             began = time.monotonic()
             workshop.report(StepStarted(name=chunk.name, step=step))
             log.write(f"### {step.upper()}-COMMANDS ###\n".encode())
@@ -169,6 +189,8 @@ def _run_commands(
                     )
                 if ended.returncode != 0:
                     _stop_if_asked(workshop)
+                    if kept is not None and ended.reason.startswith("exit_code="):
+                        kept.ended()
                     raise _failed(order, bench, log, step, _text(command), ended.reason)
                 peaks.append(ended.peak_memory or 0)
             seconds[step] = time.monotonic() - began

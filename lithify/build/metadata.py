@@ -31,8 +31,14 @@ def build_ref(key: BuildKey) -> str:
     return f"b/{key}"
 
 
-def last_ref(kind: str, name: str, arch: str) -> str:
-    """Return the ref of the last build of a name; hashed, since a name may hold what a ref may not (``gtk+``)."""
+def last_ref(kind: str, name: str, arch: str, workspaces: Sequence[str] = ()) -> str:
+    """Return the ref of the last build of a name; hashed, since a name may hold what a ref may not (``gtk+``).
+
+    ``workspaces``: ids of those that went into it. Such builds have refs of their own, so that clean ones are compared with
+    clean ones.
+    """
+    if workspaces:
+        return f"workspace-last/{digest([kind, name, arch, *sorted(workspaces)])}"
     return f"last/{digest([kind, name, arch])}"
 
 
@@ -54,6 +60,8 @@ class BothKeys:
     """Expanded: with the names behind each group digest, for ``why``."""
     build: BuildKey
     build_inputs: Mapping[str, Any]
+    workspaces: Sequence[str] = ()
+    """Ids of the workspaces that went into the build, sorted."""
 
     def record(self) -> dict[str, Any]:
         """Return what a commit keeps of them."""
@@ -62,11 +70,16 @@ class BothKeys:
             "definition-inputs": self.definition_inputs,
             "build-key": self.build,
             "build-inputs": self.build_inputs,
+            **({"workspaces": list(self.workspaces)} if self.workspaces else {}),
         }
 
     def refs(self, kind: str, name: str, arch: str) -> list[str]:
         """Return the refs that name the finished build, the one that answers "is it built?" last."""
-        return [last_ref(kind, name, arch), build_ref(self.build), definition_ref(self.definition)]
+        return [
+            last_ref(kind, name, arch, self.workspaces),
+            build_ref(self.build),
+            definition_ref(self.definition),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

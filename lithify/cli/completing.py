@@ -18,12 +18,19 @@ from lithify.cli.registry import COMMANDS, CommandEntry, find_entry
 from lithify.config import MORPH_FLAGS, SETTING_NAMES, is_flag
 from lithify.definitions.root import find_root
 from lithify.errors import LithifyError
+from lithify.sources.open_workspaces import open_workspaces
 
 _MOST_BYTES = 4 << 20
 """A definition is smaller; what is larger is not looked at."""
 _KIND = re.compile(rb"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
 _NAME = re.compile(r"^(?:-[ \t]+|[ \t]+(?:-[ \t]+)?)name:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _OPTION = re.compile(r"^  (?:(-\w), )?(--[\w-]+)(?: (?P<value>[\w.\[\]-]+))?(?:\s{2,}(?P<help>\S.*))?$")
+_WORKSPACE_ACTIONS = {
+    "open": "make a folder to work in",
+    "list": "what is open, and what is unsaved",
+    "reset": "begin the next build from nothing",
+    "close": "end the work, and remove the folder",
+}
 _HINTED = ("system", "stratum", "cluster")
 
 
@@ -131,6 +138,8 @@ def _named(kinds: Sequence[str], cwd: Path, operands: Sequence[str]) -> Iterator
         yield from _commands()
     if "shell" in kinds:
         yield from (Candidate(name) for name in ("bash", "fish", "zsh"))
+    if "workspace-action" in kinds:
+        yield from (Candidate(name, told) for name, told in _WORKSPACE_ACTIONS.items())
     try:
         root = find_root(cwd)
     except LithifyError:
@@ -233,10 +242,23 @@ def _deployed(text: str) -> Iterator[str]:
                 yield name.strip("\"'")
 
 
+def _workspace_chunks(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+    """Yield what may be opened, or what is open, as the action before asks."""
+    if operands[:1] == ["open"]:
+        yield from _chunks(root, cwd, operands)
+    elif operands[:1] != ["list"]:
+        try:
+            known = open_workspaces(root)
+        except LithifyError:
+            return
+        yield from (Candidate(name, one.path) for name, one in known.items())
+
+
 _SKIMMED: dict[str, Callable[[Path, Path, Sequence[str]], Iterator[Candidate]]] = {
     "system": _files("system"),
     "cluster": _files("cluster"),
     "chunk": _chunks,
     "stratum": _strata,
     "deployment": _deployments,
+    "workspace-chunk": _workspace_chunks,
 }

@@ -27,8 +27,10 @@ def retention_around(invocation: Invocation, report: Report) -> Retention:
 
 
 def retention_of(invocation: Invocation, session: Session) -> Retention:
-    """Return what is kept for the systems of a session's definitions."""
-    systems = (resolve_system(session, file) for file in system_files(session))
+    """Return what is kept for the systems of a session's definitions, with the workspaces that are open and without."""
+    clean = replace(session, workspaces={})
+    states = (session, clean) if session.workspaces else (clean,)
+    systems = (resolve_system(one, file) for one in states for file in system_files(one))
     return _completed(invocation, needed_by(session, systems))
 
 

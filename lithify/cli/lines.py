@@ -16,7 +16,8 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
     match event:
         case events.BuildPlanned():
             cached = f", {event.cached} cached" if event.cached else ""
-            return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}"
+            opened = f"; from workspaces: {', '.join(event.workspaces)}" if event.workspaces else ""
+            return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}{opened}"
         case events.ComponentStarted() if started or verbose:
             return f"[{event.key[:8]}] {event.name}: started"
         case events.StepStarted() if verbose:

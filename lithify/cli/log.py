@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from lithify.build.metadata import last_ref
 from lithify.cache import is_held
 from lithify.cli.naming import named_chunk
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
@@ -18,6 +17,7 @@ from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.errors import LithifyError
 from lithify.graph.keys import known
+from lithify.report.builds import last_build
 from lithify.schedule.session import Resolved, Session
 
 POLL_SECONDS = 0.2
@@ -59,7 +59,7 @@ def command(
 def log_of(session: Session, resolved: Resolved, name: str) -> Path:
     """Return the log of a chunk as it is defined now, else that of its last build; raises :class:`LithifyError`."""
     candidates = [session.cache.logs / f"{known(resolved.keys.chunk[name])}.log"]
-    last = session.repository.ref(last_ref("chunk", name, resolved.graph.system.arch))
+    last = last_build(session.repository, resolved.keys, "chunk", name)
     if last is not None:
         metadata = session.repository.commit(last).metadata
         candidates.append(session.cache.logs / f"{metadata['definition-key']}.log")

@@ -172,6 +172,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("chunk", ""),
     ),
     CommandEntry(
+        name="workspace",
+        module="workspace",
+        panel=PANELS[2],
+        summary="work on a chunk's source in a folder of your own",
+        operands=("workspace-action", "workspace-chunk", ""),
+    ),
+    CommandEntry(
         name="expand-repo",
         module="expand_repo",
         panel=PANELS[2],

@@ -13,7 +13,7 @@ from lithify.cli.naming import named_system
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.cli.text import padded, width_of
+from lithify.cli.text import padded, printable, width_of
 from lithify.errors import UsageError
 from lithify.report.states import Expectation, State, expectation
 
@@ -48,7 +48,12 @@ def command(
 def as_data(found: Expectation) -> dict[str, Any]:
     """Return an expectation as JSON has it."""
     rows = [
-        {name: value for name, value in asdict(state).items() if name != "kind"} for state in found.states
+        {
+            name: value
+            for name, value in asdict(state).items()
+            if name != "kind" and (value or name != "workspace")
+        }
+        for state in found.states
     ]
     kinds = [state.kind for state in found.states]
     counts = {name: found.count(name) for name in ("cached", "build", "unresolved", "unneeded")}
@@ -77,7 +82,9 @@ def summary(found: Expectation) -> str:
 
 def _line(state: State, width: int) -> str:
     key = (state.key or "unknown")[:8]
-    return f"{key:<8}  {state.state:<10}  {padded(state.name, width)}  {state.cause}".rstrip()
+    workspace = f"workspace {printable(state.workspace)}" if state.workspace else ""
+    told = "; ".join(part for part in (workspace, state.cause) if part)
+    return f"{key:<8}  {state.state:<10}  {padded(state.name, width)}  {told}".rstrip()
 
 
 def _duration(seconds: float) -> str:

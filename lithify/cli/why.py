@@ -71,6 +71,9 @@ def command(
         "against": None if other is None else other.said,
         "changed": [_plain(one) for one in changed],
     }
+    workspace = session.workspaces.get(named.name) if kind == "chunk" else None
+    if workspace is not None:
+        value["workspace"] = workspace.path
     if inputs or as_json:
         value["inputs"] = new["inputs"]
     sys.stdout.write(
@@ -92,13 +95,12 @@ def _other(
 ) -> _Other | None:
     """Return the build before, or what ``--against`` names."""
     artifact = named_artifact(against) if against else None
-    system = named.resolved.graph.system
     if artifact is not None and (found := _stored(session, artifact)) is not None:
         return _build(found)
     if against:
         return _at_ref(invocation, session, named, kind, against)
     key = named.resolved.keys.system if kind == "system" else named.resolved.keys.chunk[named.name]
-    before = build_before(session.repository, kind, named.name, system.arch, known(key))
+    before = build_before(session.repository, named.resolved.keys, kind, named.name, known(key))
     return None if before is None else _build(before)
 
 
@@ -157,7 +159,10 @@ def _plain(difference: Difference) -> dict[str, Any]:
 
 
 def _text(kind: str, name: str, value: dict[str, Any]) -> str:
-    lines = [f"{kind} {name}: {value['key']}", _heading(value)]
+    lines = [f"{kind} {name}: {value['key']}"]
+    if "workspace" in value:
+        lines.append(f"built from its workspace {printable(value['workspace'])}")
+    lines.append(_heading(value))
     for change in value["changed"]:
         label = "cause" if change["cause"] else "follows"
         lines += [f"  {label:<8}{change['input']}", *_change(change["old"], change["new"])]

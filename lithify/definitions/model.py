@@ -42,6 +42,7 @@ from lithify.definitions.source import (
     PypiSource,
     Source,
     Submodules,
+    WorkspaceSource,
 )
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "StratumReference",
     "StratumSelection",
     "SystemFile",
+    "WorkspaceSource",
     "place_of",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetCoreSchemaHandler, model_validator
@@ -180,9 +181,29 @@ class PatchSource(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-Source = (
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSource:
+    """A folder in which somebody works on a chunk: in place of all sources that its definition names.
+
+    No definition can say it: it comes of ``lithify workspace open``.
+    """
+
+    path: str
+    """Absolute."""
+    id: str
+    """Of this workspace and no other: it keeps the keys of what is made from it apart."""
+    chunk: str
+    keep_git: bool = False
+    """Whether ``.git`` is built with."""
+    kind: Literal["workspace"] = "workspace"
+    into: str = ""
+
+
+DeclaredSource = (
     GitSource | ArchiveSource | DebianSourcePackage | DebianBinaries | PypiSource | LocalSource | PatchSource
 )
+"""A source that a definition can name."""
+Source = DeclaredSource | WorkspaceSource
 """Any source. All can be hashed, and have ``kind`` and ``into``."""
 
 SOURCE_KINDS: Mapping[str, type[Any]] = {
@@ -196,5 +217,5 @@ SOURCE_KINDS: Mapping[str, type[Any]] = {
 }
 """``kind:`` → what it is."""
 
-AnySource = Annotated[Source, Field(discriminator="kind")]
+AnySource = Annotated[DeclaredSource, Field(discriminator="kind")]
 """A source, as its ``kind:`` says."""

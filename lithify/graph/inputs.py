@@ -94,7 +94,7 @@ def chunk_definition_inputs(
         "format": FORMAT,
         "kind": "chunk",
         **recipe(chunk, prefixes),
-        "sources": [source_inputs(source, pins[source]) for source in chunk.sources],
+        "sources": [source_inputs(source, pins[source]) for source in chunk.built_from],
         "depends": [[name, key] for name, key in depends],
         "strata": list(strata),
     }
@@ -114,13 +114,16 @@ def chunk_build_inputs(
     content: Mapping[str, ContentDigest],
     pins: Mapping[Source, Pin],
     host: str,
+    workspaces: Sequence[str] = (),
 ) -> Inputs:
     """Return what the build key of a chunk is made of.
 
     ``tree``: digest of its source tree. ``content``: of every chunk in ``staged``, what its layer holds. ``pins`` count
     only where ``keep-git`` leaves the commit to be seen, ``host`` (a fingerprint) only where the host's tools build.
+    ``workspaces``: ids of those that went into it, or into what it is built on. Where there are any, the key is in a domain of
+    its own, in which no clean build looks.
     """
-    git = [source for source in chunk.sources if source.kind == "git" and chunk.keep_git]
+    git = [source for source in chunk.built_from if source.kind == "git" and chunk.keep_git]
     return {
         "format": FORMAT,
         "kind": "chunk build",
@@ -129,7 +132,12 @@ def chunk_build_inputs(
         "staged": [layers_digest(content[name] for name in group.chunks) for group in staged],
         "commits": [pins[source].digest_data for source in git],
         "host": "" if chunk.build_mode == "staging" else host,
+        **_domain(workspaces),
     }
+
+
+def _domain(workspaces: Sequence[str]) -> dict[str, Value]:
+    return {"workspaces": sorted(workspaces)} if workspaces else {}
 
 
 def layers_digest(layers: Iterable[ContentDigest]) -> str:
@@ -162,12 +170,16 @@ def system_definition_inputs(graph: SystemGraph, keys: Mapping[str, DefinitionKe
 
 
 def system_build_inputs(
-    graph: SystemGraph, *, content: Mapping[tuple[str, str], ContentDigest], definition: DefinitionKey
+    graph: SystemGraph,
+    *,
+    content: Mapping[tuple[str, str], ContentDigest],
+    definition: DefinitionKey,
+    workspaces: Sequence[str] = (),
 ) -> Inputs:
     """Return what the build key of a system is made of; ``content``: of each selected (chunk, artifact), its digest.
 
     The system's own ``definition`` key counts only in formats 0 to 8: there the image names the commits and the keys of all
-    that is in it, so that early cut-off ends at the chunks.
+    that is in it, so that early cut-off ends at the chunks. ``workspaces``: as in :func:`chunk_build_inputs`.
     """
     selected = graph.system.selected
     return {
@@ -177,6 +189,7 @@ def system_build_inputs(
         "selected": [[item.artifact, content[item.chunk, item.artifact]] for item in selected],
         "integration": [[script.name, script.command] for script in integration_scripts(graph)],
         "definition": definition if is_classic(graph) else "",
+        **_domain(workspaces),
     }
 
 
@@ -205,7 +218,7 @@ def _composition(graph: SystemGraph) -> dict[str, Value]:
         "os-release": dict(system.os_release),
         "classic-os-release": system.classic_os_release,
         "sources": {
-            name: [source_identity(source) for source in graph.chunks[name].sources] for name in chunks
+            name: [source_identity(source) for source in graph.chunks[name].built_from] for name in chunks
         },
         "meta": "morph" if is_classic(graph) else "content",
     }

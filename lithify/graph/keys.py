@@ -6,7 +6,7 @@ so is each one that depends on it; the rest of the graph has its keys all the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -112,13 +112,33 @@ class Keys:
         """Return everything that the chunk is built on, lowest layer first."""
         return staged(self.graph, name, self.order)
 
+    def workspaces_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the ids of the workspaces that went into chunks or into anything that they are built on, sorted."""
+        opened = {chunk.name: chunk.workspace for chunk in self.graph.chunks.values() if chunk.workspace}
+        if not opened:
+            return ()
+        below = set()
+        for name in names:
+            below |= {name, *(member for group in self.staged(name) for member in group.chunks)}
+        return tuple(sorted(workspace.id for name, workspace in opened.items() if name in below))
+
+    def workspaces_of_system(self) -> tuple[str, ...]:
+        """Return the ids of the workspaces that went into the system, sorted."""
+        return self.workspaces_of(dict.fromkeys(item.chunk for item in self.graph.system.selected))
+
     def chunk_build_inputs(
-        self, name: str, *, tree: str, content: Mapping[str, ContentDigest], host: str = ""
+        self,
+        name: str,
+        *,
+        tree: str,
+        content: Mapping[str, ContentDigest],
+        host: str = "",
+        workspaces: Sequence[str] = (),
     ) -> Inputs:
         """Return what the build key of a chunk is made of.
 
         ``tree``: digest of its source tree; ``content``: at least of every chunk in :meth:`staged`; ``host``: fingerprint
-        of the host's tools, for a chunk in bootstrap or test mode.
+        of the host's tools, for a chunk in bootstrap or test mode; ``workspaces``: :meth:`workspaces_of` it.
         """
         return made_of.chunk_build_inputs(
             self.graph.chunks[name],
@@ -128,6 +148,7 @@ class Keys:
             content=content,
             pins=self.pins,
             host=host,
+            workspaces=workspaces,
         )
 
     def expanded_build(
@@ -142,7 +163,12 @@ class Keys:
 
     def system_build_inputs(self, *, content: Mapping[tuple[str, str], ContentDigest]) -> Inputs:
         """Return what the build key of the system is made of; ``content``: of each selected (chunk, artifact)."""
-        return made_of.system_build_inputs(self.graph, content=content, definition=_known(self.system))
+        return made_of.system_build_inputs(
+            self.graph,
+            content=content,
+            definition=_known(self.system),
+            workspaces=self.workspaces_of_system(),
+        )
 
 
 def definition_keys(
@@ -232,7 +258,7 @@ def _missing(chunk: Chunk, pins: Mapping[Source, Pin]) -> Unresolved | None:
     """Return what keeps a chunk from having a key by itself."""
     if chunk.unresolved:
         return Unresolved(reason=chunk.unresolved, origin=chunk.name)
-    for source in chunk.sources:
+    for source in chunk.built_from:
         if source not in pins:
             return Unresolved(reason=f"not pinned: {source_identity(source)}", origin=chunk.name)
     return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NewType
 
-from lithify.definitions.model import Source
+from lithify.definitions.model import Source, WorkspaceSource
 from lithify.errors import Fault, Place
 
 DefinitionKey = NewType("DefinitionKey", str)
@@ -104,6 +104,8 @@ class Chunk:
     """Why it is not known yet how to build it: only the source can tell, or its file is broken. Such a chunk has no key."""
     sources: tuple[Source, ...] = ()
     """As declared, in the order in which they are laid over one another."""
+    workspace: WorkspaceSource | None = None
+    """Where somebody works on it, in place of all declared sources."""
     commands: tuple[tuple[str, tuple[Command, ...]], ...] = ()
     """(step, commands) for each step that has any, in the order of :data:`STEPS`; build systems expanded."""
     environment: tuple[tuple[str, str], ...] = ()
@@ -124,6 +126,11 @@ class Chunk:
     licensing: Licensing = Licensing()
     faults: tuple[Fault, ...] = ()
     """What is wrong with its definition alone; with an error among them it is ``unresolved``."""
+
+    @property
+    def built_from(self) -> tuple[Source, ...]:
+        """What is built: the workspace where there is one, else the declared sources."""
+        return self.sources if self.workspace is None else (self.workspace,)
 
     @property
     def artifacts(self) -> tuple[str, ...]:

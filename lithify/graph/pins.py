@@ -20,6 +20,7 @@ from lithify.definitions.model import (
     PatchSource,
     PypiSource,
     Source,
+    WorkspaceSource,
 )
 from lithify.graph.canonical import Value
 
@@ -91,7 +92,7 @@ def _identity_fields(source: Source) -> dict[str, str | tuple[str, ...] | None]:
             }
         case PypiSource():
             return {"project": source.project, "version": source.version}
-        case LocalSource() | PatchSource():
+        case LocalSource() | PatchSource() | WorkspaceSource():
             return {"path": source.path}
 
 

@@ -174,6 +174,7 @@ _RESOURCES = {
     "debian": _debian_resources,
     "debian-source": _debian_source_resources,
     "local": _local_resources,
+    "workspace": _local_resources,
     "patch": _patch_resources,
 }
 

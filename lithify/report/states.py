@@ -7,13 +7,14 @@ nothing, and asks no server.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from lithify.build.metadata import definition_ref, last_ref
+from lithify.build.metadata import definition_ref
 from lithify.graph.explain import Cause, Difference, Record, causes, differences
 from lithify.graph.keys import Kind, Unresolved
 from lithify.graph.model import DefinitionKey
+from lithify.report.builds import last_build
 from lithify.schedule.plan import Plan, expected_paths, plan_chunks
 from lithify.schedule.session import Resolved, Session
 
@@ -35,6 +36,8 @@ class State:
     """In a few words, where it is to be built or unresolved."""
     seconds: float | None = None
     """How long its last build took."""
+    workspace: str = ""
+    """The folder that it is built from, where somebody works on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,12 @@ def expectation(session: Session, resolved: Resolved, wanted: Sequence[str] | No
             _state(session, "system", graph.system.name, keys.system, not _in_store(session, keys.system))
         )
     told = _told_causes(session, resolved, states)
-    named = tuple(_with_cause(state, told) for state in states)
+    named = tuple(
+        _with_workspace(_with_cause(state, told), session)
+        if state.kind == "chunk"
+        else _with_cause(state, told)
+        for state in states
+    )
     return Expectation(states=named, seconds=_expected_seconds(plan, named, session.settings.jobs))
 
 
@@ -98,7 +106,13 @@ def _with_cause(state: State, told: Mapping[str, str]) -> State:
         state=state.state,
         cause=told[state.name],
         seconds=state.seconds,
+        workspace=state.workspace,
     )
+
+
+def _with_workspace(state: State, session: Session) -> State:
+    opened = session.workspaces.get(state.name)
+    return state if opened is None else replace(state, workspace=opened.path)
 
 
 def _told_causes(session: Session, resolved: Resolved, states: Sequence[State]) -> dict[str, str]:
@@ -118,7 +132,7 @@ def _told_causes(session: Session, resolved: Resolved, states: Sequence[State]) 
 
 def last_record(session: Session, resolved: Resolved, kind: Kind, name: str) -> Record | None:
     """Return what the key of the last build of a name was made of; None where there was none."""
-    commit = session.repository.ref(last_ref(kind, name, resolved.graph.system.arch))
+    commit = last_build(session.repository, resolved.keys, kind, name)
     if commit is None:
         return None
     record: Record = session.repository.commit(commit).metadata["definition-inputs"]

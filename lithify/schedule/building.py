@@ -152,7 +152,8 @@ def build(
     )
     graph = request.resolved.graph
     undertaking = _undertaking_for(session, request)
-    last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch))
+    workspaces = request.resolved.keys.workspaces_of_system()
+    last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch, workspaces))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
     try:
         for _ in range(MOST_HEALINGS):
@@ -262,6 +263,7 @@ def _run(
             total=len(plan.cached) + len(plan.to_build),
             cached=len(plan.cached),
             to_build=len(plan.to_build),
+            workspaces=tuple(name for name in undertaking.graph.needed if name in session.workspaces),
         )
     )
     return run_plan(undertaking, plan, policy)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify.build.benches import sweep
+from lithify.build.kept_folder import OPENED_IN
 from lithify.build.metadata import CHECK_PREFIX
 from lithify.cache import CacheFolder, is_held, open_cache, remove_tree, remove_unheld
 from lithify.config import Settings
@@ -26,6 +27,7 @@ from lithify.schedule.eviction import Eviction, Holding, evict
 from lithify.schedule.holdings import SOURCES, Holdings, survey
 from lithify.schedule.retention import Retention
 from lithify.sources.checking import DAMAGED_PREFIX
+from lithify.sources.open_workspaces import open_workspaces
 from lithify.staging.namespace import enter
 from lithify.store.garbage import Collected, collect
 from lithify.store.writing import STORE_LOCKS, Store
@@ -129,6 +131,7 @@ def _remove(
         _remove_sources(cache, going)
         _remove_logs(cache, holdings.builds.keys() - going.keys(), demand.retention.young_from)
         _remove_compiler_caches(cache, demand.retention.young_from)
+        _remove_closed_workspaces(cache)
         _remove_locks(cache)
     return collected
 
@@ -191,6 +194,22 @@ def _remove_compiler_caches(cache: CacheFolder, before: float) -> None:
         for folder in cache.compiler_caches.iterdir():
             if folder.stat().st_mtime < before:
                 remove_tree(folder)
+
+
+def _remove_closed_workspaces(cache: CacheFolder) -> None:
+    """Remove the build folders of workspaces that no definitions tree lists any more."""
+    if not cache.workspaces.is_dir():
+        return
+    for folder in cache.workspaces.iterdir():
+        try:
+            root = Path((folder / OPENED_IN).read_text(errors="surrogateescape"))
+            still = any(one.id == folder.name for one in open_workspaces(root).values())
+        except FileNotFoundError:
+            still = False
+        except (OSError, LithifyError):
+            continue  # nobody can tell
+        if not still:
+            remove_tree(folder)
 
 
 def _remove_logs(cache: CacheFolder, keys: Collection[str], before: float) -> None:

@@ -29,7 +29,7 @@ SOURCES: Mapping[str, tuple[HoldingKind, int]] = {
 """Folder below ``sources/`` → what is in it, and how fast it is had again."""
 KINDS = (
     *("commits", "layers", "git mirrors", "archives", "Debian packages", "definitions"),
-    *("logs", "compiler caches", "staging", "other"),
+    *("logs", "compiler caches", "workspaces", "staging", "other"),
 )
 """What the bytes of a cache are counted by. ``staging`` is of builds that run or failed; ``other`` are refs, locks, facts."""
 
@@ -118,6 +118,7 @@ class _Surveyor:
         for kind, folder in (
             ("logs", self.cache.logs),
             ("compiler caches", self.cache.compiler_caches),
+            ("workspaces", self.cache.workspaces),
             ("staging", self.cache.staging),
         ):
             self.kinds[kind] = usage(folder, seen)
@@ -163,7 +164,14 @@ class _Surveyor:
 
     def _look_at_the_rest(self) -> None:
         cache = self.cache
-        counted = {cache.layers, cache.sources, cache.logs, cache.staging, cache.compiler_caches}
+        counted = {
+            cache.layers,
+            cache.sources,
+            cache.logs,
+            cache.staging,
+            cache.compiler_caches,
+            cache.workspaces,
+        }
         others = set(cache.root.iterdir()) - counted
         self.kinds["other"] += sum(usage(path, set()) for path in others) - self.kinds["commits"]
         self.kinds["other"] += _folders_alone((cache.root, cache.layers, cache.sources))

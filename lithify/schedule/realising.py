@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lithify.build.baserock import ClassicIdentity
-from lithify.build.chunk import ChunkOrder, LaidOut, build_chunk, lay_out, source_records
+from lithify.build.chunk import IMPORT, ChunkOrder, LaidOut, build_chunk, lay_out, source_records
+from lithify.build.kept_folder import kept_folder
 from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
@@ -61,8 +62,8 @@ class Undertaking:
         return known(self.keys.system)
 
     def pins_of(self, name: str) -> list[tuple[Source, Pin]]:
-        """Return a chunk's declared sources with their pins, in order."""
-        return [(source, self.pins[source]) for source in self.graph.chunks[name].sources]
+        """Return the sources that a chunk is built from with their pins, in order."""
+        return [(source, self.pins[source]) for source in self.graph.chunks[name].built_from]
 
     def log(self, key: DefinitionKey) -> Path:
         """Return where the log of a build is kept."""
@@ -89,7 +90,7 @@ def known_order(
 
 def has_equal_build(undertaking: Undertaking, order: ChunkOrder) -> bool:
     """Return whether a build of the same inputs is in the store, so that nothing has to be built."""
-    return undertaking.workshop.store.reading.ref(build_ref(order.keys.build)) is not None
+    return _earlier(undertaking, order) is not None
 
 
 def realise_chunk(
@@ -124,18 +125,21 @@ def realise_chunk(
         if order is None:
             laid_out, order = _chunk_order(undertaking, own_bench, name, staged_chunks)
         held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
-        earlier = workshop.store.reading.ref(build_ref(order.keys.build))
+        earlier = _earlier(undertaking, order)
         if earlier is not None:
             adopted = _adopt(workshop, order, earlier)
             _finished(workshop, name, "chunk", key, "reused", began)
             return adopted
-        if laid_out is None:
+        if order.chunk.workspace is not None and order.chunk.build_system != IMPORT:
+            laid_out = held.enter_context(kept_folder(workshop, own_bench, order))
+        elif laid_out is None:
             laid_out = lay_out(workshop, own_bench, order.chunk, order.pins)
-        last = _last_content(workshop, "chunk", name, order.chunk.arch)
+        last = _last_content(workshop, "chunk", name, order.chunk.arch, order.keys.workspaces)
         built = build_chunk(workshop, own_bench, order, laid_out)
         same = last == built.whole.digest
         seconds = time.monotonic() - began
-        workshop.facts.put("seconds", name, f"{seconds:.3f}")
+        if order.chunk.workspace is None:  # one that goes on says nothing of how long a whole build takes
+            workshop.facts.put("seconds", name, f"{seconds:.3f}")
         _finished(workshop, name, "chunk", key, "built", began, same_content=same)
         return built
 
@@ -156,6 +160,8 @@ def _chunk_order(
 def _known_tree(undertaking: Undertaking, name: str) -> str | None:
     """Return the digest of a chunk's source tree, or None where it must be laid out to be known."""
     chunk = undertaking.graph.chunks[name]
+    if chunk.workspace is not None:
+        return str(undertaking.pins[chunk.workspace].digest_data["tree"])
     pins = undertaking.pins_of(name)
     sources = [source for source, _ in pins]
     return known_tree_digest(sources, dict(pins), undertaking.workshop.sources, keep_git=chunk.keep_git)
@@ -170,8 +176,9 @@ def chunk_order(
     groups = undertaking.keys.staged(name)
     everything = [available[member] for group in groups for member in group.chunks]
     content = {built.name: built.whole.digest for built in everything}
+    workspaces = undertaking.keys.workspaces_of([name])
     inputs = undertaking.keys.chunk_build_inputs(
-        name, tree=digest, content=content, host=workshop.host_fingerprint
+        name, tree=digest, content=content, host=workshop.host_fingerprint, workspaces=workspaces
     )
     key = undertaking.key(name)
     return ChunkOrder(
@@ -183,12 +190,29 @@ def chunk_order(
             definition_inputs=undertaking.keys.expanded("chunk", name),
             build=build_key(inputs),
             build_inputs=undertaking.keys.expanded_build(inputs, name, content),
+            workspaces=workspaces,
         ),
         definitions=undertaking.definitions,
         staged=everything,
         prefixes=prefixes_below(graph, name, undertaking.keys.order),
         log=undertaking.log(key),
     )
+
+
+def _earlier(undertaking: Undertaking, order: ChunkOrder) -> str | None:
+    """Return the commit of an earlier build with the same inputs, or None.
+
+    Where workspaces went into it, a clean build of the same tree on the same content will do too, and never the other way.
+    """
+    repository = undertaking.workshop.store.reading
+    found = repository.ref(build_ref(order.keys.build))
+    if found is not None or not order.keys.workspaces:
+        return found
+    inputs = order.keys.build_inputs["inputs"]
+    clean = {name: value for name, value in inputs.items() if name != "workspaces"}
+    if order.chunk.workspace is not None and order.chunk.keep_git:
+        return None  # what is built with `.git` depends on more than the tree
+    return repository.ref(build_ref(build_key(clean)))
 
 
 def _adopt(workshop: Workshop, order: ChunkOrder, earlier: str) -> BuiltChunk:
@@ -243,7 +267,7 @@ def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -
             adopted = _adopt_system(workshop, order, earlier)
             _finished(workshop, system.name, "system", key, "reused", began)
             return adopted
-        last = _last_content(workshop, "system", system.name, system.arch)
+        last = _last_content(workshop, "system", system.name, system.arch, order.keys.workspaces)
         own_bench = held.enter_context(bench(workshop, system.name))
         built = compose_system(workshop, own_bench, order)
         same = last == built.content.digest
@@ -273,6 +297,7 @@ def system_order(
             definition_inputs=undertaking.keys.expanded("system", graph.system.name),
             build=build_key(inputs),
             build_inputs={"inputs": inputs, "groups": []},
+            workspaces=undertaking.keys.workspaces_of_system(),
         ),
         chunks=chunks,
         classic=undertaking.classic,
@@ -312,13 +337,20 @@ def renew_facts(undertaking: Undertaking, built: BuiltSystem) -> BuiltSystem:
         commit = transaction.commit(
             stored.tree,
             {**stored.metadata, "facts": facts},
-            refs=[last_ref("system", graph.system.name, graph.system.arch), definition_ref(key)],
+            refs=[
+                last_ref(
+                    "system", graph.system.name, graph.system.arch, stored.metadata.get("workspaces", ())
+                ),
+                definition_ref(key),
+            ],
         )
     return replace(built, commit=commit)
 
 
-def _last_content(workshop: Workshop, kind: str, name: str, arch: str) -> str | None:
-    commit = workshop.store.reading.ref(last_ref(kind, name, arch))
+def _last_content(
+    workshop: Workshop, kind: str, name: str, arch: str, workspaces: Sequence[str]
+) -> str | None:
+    commit = workshop.store.reading.ref(last_ref(kind, name, arch, workspaces))
     return None if commit is None else str(workshop.store.reading.commit(commit).metadata["content"])
 
 

@@ -59,6 +59,7 @@ def _aside(keys: BothKeys) -> BothKeys:
         definition_inputs=keys.definition_inputs,
         build=keys.build,
         build_inputs=keys.build_inputs,
+        workspaces=keys.workspaces,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from lithify.build.metadata import BuiltSystem, definition_ref, read_system
 from lithify.cache import CacheFolder, host_error_of, open_cache
 from lithify.config import Settings
-from lithify.definitions.model import Source
+from lithify.definitions.model import Source, WorkspaceSource
 from lithify.definitions.tree import Definitions, load
 from lithify.definitions.watching import Status, WatchedFolder, status_of
 from lithify.events import Report, Waiting, timed
@@ -24,11 +24,13 @@ from lithify.graph.keys import Keys, definition_keys, known
 from lithify.graph.model import DefinitionKey, SystemGraph
 from lithify.graph.pins import Pin
 from lithify.graph.resolve import resolve
+from lithify.graph.workspaces import with_workspaces
 from lithify.lease import Lease
 from lithify.schedule.detection import detector
 from lithify.schedule.plan import Plan, plan_chunks
 from lithify.sources.kinds import SourceContext
 from lithify.sources.lock import LOCK_NAME, Lock, read_lock
+from lithify.sources.open_workspaces import Workspace, open_workspaces
 from lithify.sources.pins import resolve_pins
 from lithify.store.reading import Repository
 
@@ -53,6 +55,8 @@ class Session:
     """What the definitions are read by."""
     claim: Lease
     """This process's claim on the cache."""
+    workspaces: Mapping[str, Workspace]
+    """Chunk → the folder in which somebody works on it."""
     lock_status: Status | None
     """The lock file's, as it was before it was read; None where there was none."""
 
@@ -122,6 +126,7 @@ def open_session(
         watched=watched,
         lock_status=lock_status,
         claim=Lease(cache),
+        workspaces=open_workspaces(root),
     )
 
 
@@ -145,10 +150,16 @@ def resolve_system(session: Session, system: str, *, ask: bool = False) -> Resol
     detect = detector(session.definitions, context, ask=ask)
     with timed(session.report, "load", detail="definitions"):
         graph = resolve(session.definitions, system, detect=detect)
+        graph = with_workspaces(graph, {one.chunk: source_of(one) for one in session.workspaces.values()})
     with timed(session.report, "resolve", detail="pins"):
         pins = resolve_pins(declared_in(graph), session.lock, context, graph.format)
     with timed(session.report, "resolve", detail="keys"):
         return Resolved(graph=graph, pins=pins, keys=definition_keys(graph, pins))
+
+
+def source_of(workspace: Workspace) -> WorkspaceSource:
+    """Return what a chunk is built from while somebody works on it."""
+    return WorkspaceSource(path=workspace.path, id=workspace.id, chunk=workspace.chunk)
 
 
 def chunk_is_cached(session: Session, resolved: Resolved, name: str) -> bool:
@@ -169,7 +180,7 @@ def plan_of(session: Session, resolved: Resolved, wanted: Sequence[str] | None =
 
 def declared_in(graph: SystemGraph) -> dict[Source, str]:
     """Return every source of a graph with the chunk that declares it."""
-    return {source: name for name, chunk in graph.chunks.items() for source in chunk.sources}
+    return {source: name for name, chunk in graph.chunks.items() for source in chunk.built_from}
 
 
 def find_built(session: Session, system: str) -> tuple[Resolved, BuiltSystem | None]:

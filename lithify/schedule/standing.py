@@ -23,6 +23,7 @@ from lithify.config import Settings, value_text
 from lithify.definitions.folder import Folder
 from lithify.definitions.watching import digest_of_names, status_of
 from lithify.errors import LithifyError
+from lithify.sources.open_workspaces import is_any_open
 from lithify.sources.tree import look_at, plain_digest
 from lithify.staging.architecture import host_architecture
 from lithify.store.refs import read_ref
@@ -91,6 +92,8 @@ def is_whole(content: bytes) -> bool:
 
 def standing_answer(cache: CacheFolder, root: Path, cwd: Path, name: str, settings: Settings) -> str | None:
     """Return what building ``name`` would print, where it is known that nothing is to be done; else None. Reads only."""
+    if is_any_open(root):
+        return None  # what somebody works on is looked at each time
     try:
         record = _unsealed(answer_path(cache, root, cwd, name).read_bytes())
         if record is None or record["circumstances"] != circumstances(settings):

@@ -58,6 +58,7 @@ def _record(session: Session, request: Request, now: int) -> dict[str, Any]:
     commit = session.repository.ref(ref)
     if (
         resolved.graph.format < FIRST_FORMAT
+        or session.workspaces
         or request.components is not None
         or not watched.is_settled
         or commit is None

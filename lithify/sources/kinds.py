@@ -17,6 +17,7 @@ from lithify.sources.debian_source import DebianSourceKind
 from lithify.sources.git import GitKind
 from lithify.sources.local import LocalKind
 from lithify.sources.patch import PatchKind
+from lithify.sources.workspace import WorkspaceKind
 
 __all__ = ["KINDS", "UNLOCKED", "SourceContext", "SourceKind", "UnpackLimits", "kind_of"]
 
@@ -105,10 +106,11 @@ KINDS: Mapping[str, SourceKind[Any]] = {
     "local": LocalKind(),
     "patch": PatchKind(),
     "pypi": _PypiKind(),
+    "workspace": WorkspaceKind(),
 }
 """``kind:`` → what it can do."""
 
-UNLOCKED = frozenset({"local", "patch"})
+UNLOCKED = frozenset({"local", "patch", "workspace"})
 """Kinds whose content is read at each build, and which are in no lock."""
 
 

@@ -399,7 +399,7 @@ COUNTS: Mapping[str, object] = {
     "keep_git": True,
     "compiler_cache": True,
 }
-BY_THEIR_KEYS = {"sources", "build_depends", "stratum_depends"}
+BY_THEIR_KEYS = {"sources", "workspace", "build_depends", "stratum_depends"}
 DOES_NOT_COUNT: Mapping[str, object] = {
     "stratum": "other",
     "file": "other.morph",

@@ -16,6 +16,7 @@ from lithify.definitions.model import (
     LocalSource,
     PatchSource,
     Source,
+    WorkspaceSource,
 )
 from lithify.errors import LithifyError
 from lithify.graph.pins import Pin, git_pin
@@ -75,6 +76,11 @@ PINNED: dict[str, tuple[Source, Pin, list[dict[str, Any]]]] = {
         LocalSource(path="files of mine"),
         Pin(kind="local", digest_data={"tree": SUM}),
         [{"name": "files of mine", "digest": {"lithifyTree": SUM}}],
+    ),
+    "workspace": (
+        WorkspaceSource(path="/home/me/zlib", id="0" * 32, chunk="zlib"),
+        Pin(kind="workspace", digest_data={"workspace": "0" * 32, "tree": SUM}),
+        [{"name": "/home/me/zlib", "digest": {"lithifyTree": SUM}}],
     ),
     "patch": (
         PatchSource(path="fixes"),
