@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lithify.cache import CacheFolder
 from lithify.graph.canonical import digest
-from lithify.graph.environment import CCACHE_DIR, CCACHE_PATH, SYSTEM_PATH
+from lithify.graph.environment import CCACHE_DIR, with_ccache
 from lithify.graph.model import Chunk
 from lithify.staging.folders import plain_folder
 from lithify.staging.sandbox import Bind
@@ -89,7 +89,7 @@ def cache_environment(chunk: Chunk, path: str, *, used: bool) -> dict[str, str]:
     depend on a setting. The compiler is known by its content, since every file in a staging area has the same time.
     """
     if not chunk.compiler_cache:
-        path = f"{path.removesuffix(SYSTEM_PATH)}{CCACHE_PATH}:{SYSTEM_PATH}"
+        path = with_ccache(path)
     return {
         "PATH": path,
         "CCACHE_DIR": CCACHE_DIR,

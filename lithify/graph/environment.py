@@ -47,6 +47,15 @@ def target_triplet(arch: str, vendor: str = "baserock") -> str:
     return f"{_CPUS.get(arch, arch)}-{vendor}-linux-gnu{abi}"
 
 
+def with_ccache(path: str) -> str:
+    """Return a PATH on which compilers are found by ccache, which itself looks for them on the rest.
+
+    Its folder is first. In morph it came after the prefixes of what a chunk build-depends on; one of these is nearly always
+    ``/usr``, so that the compilers in ``/usr/bin`` hid it.
+    """
+    return f"{CCACHE_PATH}:{path}"
+
+
 def chunk_environment(chunk: Chunk, prefixes: Sequence[str]) -> dict[str, str]:
     """Return the variables for a chunk's commands, without ``DESTDIR`` and ``MAKEFLAGS``.
 
@@ -70,9 +79,9 @@ def chunk_environment(chunk: Chunk, prefixes: Sequence[str]) -> dict[str, str]:
         "TARGET_STAGE1": target_triplet(chunk.arch, "bootstrap"),
         "PREFIX": chunk.prefix,
     }
-    if chunk.compiler_cache:
-        path.append(CCACHE_PATH)
-        variables["CCACHE_DIR"] = CCACHE_DIR
     path.append(HOST_PATH if on_host else SYSTEM_PATH)
     variables["PATH"] = ":".join(path)
+    if chunk.compiler_cache:
+        variables["CCACHE_DIR"] = CCACHE_DIR
+        variables["PATH"] = with_ccache(variables["PATH"])
     return {**variables, **dict(chunk.environment)}

@@ -1,6 +1,7 @@
 """Compiler caches: one for each chunk and compiler, in no key, whatever a build leaves in it.
 
 The ccache and the compiler of these tests are scripts: ccache's own part, what may be taken from the cache, is not ours.
+Debian's ccache, with Debian's gcc, is in ``tests/demo/test_demo.py``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def test_path_does_not_depend_on_the_setting(asks: bool) -> None:
     path = chunk_environment(made, ("/usr", "/tools"))["PATH"]
     used, unused = (cache_environment(made, path, used=used) for used in (True, False))
     assert (
-        used["PATH"] == unused["PATH"] == "/usr/bin:/tools/bin:/usr/lib/ccache:/sbin:/usr/sbin:/bin:/usr/bin"
+        used["PATH"] == unused["PATH"] == "/usr/lib/ccache:/usr/bin:/tools/bin:/sbin:/usr/sbin:/bin:/usr/bin"
     )
     assert "CCACHE_DISABLE" in unused
     assert "CCACHE_DISABLE" not in used

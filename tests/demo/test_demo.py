@@ -15,7 +15,7 @@ import pytest
 
 from tests.demo.machine import booted
 from tests.inside import folder_of, make_ordinary_user
-from tests.program import PROJECT, Program
+from tests.program import PROJECT, Program, write_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -157,6 +157,60 @@ def test_a_comment_in_zlib_leaves_dropbear_system_and_image_as_they_are(demo: Pr
     finally:
         chunk.write_text(before)
         shutil.rmtree(patch.parent)
+
+
+CCACHED = {
+    "systems/ccached.morph": "name: ccached\nkind: system\narch: x86_64\nstrata:\n- morph: strata/ccached.morph\n",
+    "strata/ccached.morph": """\
+name: ccached
+kind: stratum
+build-depends:
+- morph: strata/base.morph
+chunks:
+- name: ccache
+  build-system: import
+  sources: [{kind: debian, suite: bookworm, packages: [ccache]}]
+- name: ccache-links
+  build-system: manual
+  sources: [{kind: local, path: toolchain-links}]
+  install-commands:
+  - mkdir -p "$DESTDIR/usr/lib/ccache" && ln -s ../../bin/ccache "$DESTDIR/usr/lib/ccache/gcc"
+- name: zlib-cached
+  morph: chunks/zlib-cached.morph
+  build-depends: [ccache, ccache-links]
+""",
+}
+
+
+def test_debians_ccache_finds_what_was_compiled_before(demo: Program) -> None:
+    lock = demo.definitions / "lithify.lock"
+    before = lock.read_text()
+    zlib = (demo.definitions / "chunks/zlib.morph").read_text().replace("name: zlib\n", "name: zlib-cached\n")
+    cached = zlib.replace("build-system: manual\n", "build-system: manual\ncompiler-cache: yes\n")
+    write_files(demo.definitions, {**CCACHED, "chunks/zlib-cached.morph": cached})
+
+    def compilations(*more: str) -> tuple[int, int]:
+        said = demo.done("build", "ccached", "zlib-cached", *more).stderr
+        found = re.search(r"compiler cache: (\d+) of (\d+) compilations found", said)
+        assert found is not None, said
+        return int(found[1]), int(found[2])
+
+    try:
+        demo.done("lock")
+        hits, all_of_them = compilations()
+        assert hits < all_of_them / 2
+        # other flags of the strip program: all is built again, and nothing compiled again
+        write_files(
+            demo.definitions,
+            {"chunks/zlib-cached.morph": cached.replace("--strip-unneeded", "--strip-debug")},
+        )
+        hits, all_of_them = compilations()
+        assert hits > 20
+        assert hits > all_of_them * 0.9
+    finally:
+        lock.write_text(before)
+        for name in (*CCACHED, "chunks/zlib-cached.morph"):
+            (demo.definitions / name).unlink()
 
 
 def test_a_package_that_left_the_mirror_is_an_error_that_names_the_command() -> None:

@@ -68,7 +68,7 @@ def test_the_whole_environment() -> None:
 
 def test_the_path_in_a_staging_area() -> None:
     path = chunk_environment(made(compiler_cache=True), ("/tools", "/usr/", "/", "/tools"))["PATH"]
-    assert path == "/tools/bin:/usr/bin:/bin:/usr/lib/ccache:/sbin:/usr/sbin:/bin:/usr/bin"
+    assert path == "/usr/lib/ccache:/tools/bin:/usr/bin:/bin:/sbin:/usr/sbin:/bin:/usr/bin"
 
 
 @pytest.mark.parametrize("mode", ["bootstrap", "test"])
