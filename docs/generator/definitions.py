@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from docs.generator.builtin import built_in_section, formats_section
 from docs.generator.examples import EXAMPLES, SECTIONS
 from docs.generator.model_text import field_annotations, field_texts, in_words
 from lithify.definitions.base import Definition
-from lithify.definitions.formats import CHANGES, FIRST_FORMAT
+from lithify.definitions.formats import FIRST_FORMAT
 from lithify.definitions.model import STEPS, ChunkEntry, ChunkFile
 from lithify.definitions.schema import all_models
 
 _HEAD = """\
 # Definitions
 
-<!-- Made by script/docs from lithify/definitions/model.py and docs/generator/examples.py. -->
+<!-- Made by script/docs from lithify/definitions and docs/generator/examples.py. -->
 
 The reference of the definitions language: every file, every field. [Formats](#formats) says what is otherwise in earlier
 formats of the language; a tree's format stands in its file `VERSION`.
@@ -25,7 +26,7 @@ A definitions tree is a folder, mostly the root of a git repository, with
 - `VERSION`: one line, `version: 9`;
 - `*.morph`: YAML files, in any folders, each a [chunk](#chunk), [stratum](#stratum), [system](#system) or
   [cluster](#cluster), as its field `kind` says;
-- `DEFAULTS`, which may be left out: [build systems and split rules](#defaults-file);
+- `DEFAULTS`, which may be left out: [build systems and split rules](#defaults-file) beside [those built in](#what-is-built-in);
 - `lithify.lock`, written by `lithify lock`: what every source is pinned to.
 
 Where a field names a file (`morph`), it is a path from the root of the tree; a bare name without ending gets `.morph`. Text is
@@ -37,7 +38,7 @@ taken as it was written: `version: 010`, `yes` and `1.10` stay so. Sizes are byt
 
 
 def definitions_page() -> str:
-    """Return the page: a section for each mapping of the language, then the formats."""
+    """Return the page: a section for each mapping of the language, what is built in, the formats."""
     models = {model.__name__: model for model in all_models()}
     titles = {name: title for _, parts in SECTIONS for name, title in parts}
     parts = [_HEAD]
@@ -47,7 +48,7 @@ def definitions_page() -> str:
             if title != heading:
                 parts.append(f"### {title}\n")
             parts.append(_section(models[name], titles))
-    parts.append(_formats())
+    parts += [built_in_section(), formats_section()]
     return "\n".join(parts)
 
 
@@ -105,15 +106,3 @@ def _default(value: Any) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
-
-
-def _formats() -> str:
-    """Return what each format changed, from the table that reads them."""
-    rows = [f"| {change.format} | {change.summary} |" for change in CHANGES]
-    head = """\
-## Formats
-
-A definition means the same on every machine and in every later version of lithify: a change of meaning is a new format, and
-the old ones stay. Format 0 is that of a tree without `VERSION`.
-"""
-    return "\n".join([head, "| format | what it changed |", "|---|---|", *rows, ""])

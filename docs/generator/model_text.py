@@ -89,6 +89,8 @@ def plural(words: str) -> str:
         return words.replace("list of", "lists of", 1).replace("map to", "maps to", 1)
     if words == "text" or words.endswith(("`", "s")):
         return words
+    if words.endswith("entry"):
+        return f"{words[:-1]}ies"
     return f"names{words[4:]}" if words.startswith("name ") else f"{words}s"
 
 

@@ -136,7 +136,8 @@ class ChunkBody(Definition):
     products: List[Product] = ()
     """Its own split rules, before those of the defaults."""
     system_integration: Annotated[Map[Map[List[Command]]], AfterValidator(_integration)] = EMPTY
-    """Chunk artifact → prefix that orders → commands."""
+    """Commands that are run in each system that the artifact is in, when it is composed: chunk artifact → prefix, such as
+    ``00-``, by which all of a system's are ordered → commands."""
     devices: List[Device] = ()
     """Device nodes that are made in it, after its commands."""
 

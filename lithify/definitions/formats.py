@@ -30,7 +30,7 @@ class Format:
     """Build systems strip what they installed."""
     defaults: Literal["classic", "file", "built in"]
     """``classic``: the build systems and split rules of 2015, no ``DEFAULTS``; ``file``: those of ``DEFAULTS`` alone;
-    ``built in``: those of :mod:`lithify.definitions.builtin`, to which ``DEFAULTS`` adds."""
+    ``built in``: those of format 9, to which ``DEFAULTS`` adds."""
     old_architectures: Mapping[str, str]
     """Names of architectures that meant another name."""
     obsolete_fields: Literal["warning", "error"]

@@ -90,17 +90,18 @@ class ChunkEntry(ChunkBody):
     morph: Path | None = None
     """The chunk file."""
     build_depends: List[Name] | None = None
-    """Names of chunks of the same stratum; None: nothing was said."""
+    """Chunks of the same stratum that it is built on, beside all that the stratum is built on."""
     build_mode: Literal["staging", "bootstrap", "test"] = "staging"
-    """``staging``: in a sandbox of what it depends on; ``bootstrap``: with the host's tools, and never part of a system."""
+    """``staging``: in a sandbox of what it depends on; ``test``: with the host's tools; ``bootstrap``: with the host's tools,
+    and never part of a system or of what other strata are built on."""
     prefix: Text = "/usr"
     """``PREFIX`` of its build; ``PREFIX/bin`` is on the ``PATH`` of what depends on it."""
     artifacts: Map[Name] = EMPTY
-    """Chunk artifact → stratum artifact."""
+    """Chunk artifact → the artifact of the stratum that it goes to, whatever the rules say."""
     unpetrify_ref: Description = ""
     """For people: the branch or tag that ``ref`` was."""
     submodules: Submodules = ()
-    """(name, URL) that overrides ``.gitmodules``."""
+    """Name → ``url``, in place of what ``.gitmodules`` says; of nested submodules too."""
 
 
 class StratumReference(Definition):
@@ -125,11 +126,11 @@ class StratumFile(Definition):
     description: Description = ""
     """For people."""
     build_depends: List[StratumReference] | None = None
-    """None: nothing was said, as a stratum that begins with bootstrap chunks does."""
+    """Strata that its chunks are built on: all that is in them is there in each build. Left out where it begins anew."""
     chunks: List[ChunkEntry]
     """Its chunks; later ones win where files overlap."""
     products: List[Product] = ()
-    """Stratum artifact ← patterns of chunk artifacts."""
+    """Its own rules for which chunk artifact goes to which of its artifacts, before those of the defaults."""
 
 
 class StratumSelection(Definition):
@@ -142,7 +143,7 @@ class StratumSelection(Definition):
     name: Name | None = None
     """The name of the stratum; checked, where it is given."""
     artifacts: List[Name] | None = None
-    """The stratum's artifacts that are wanted; None: all."""
+    """The stratum's artifacts that are wanted; all, where it is left out."""
 
 
 Overlap = Literal["warn", "refuse", "allow"]
@@ -182,13 +183,14 @@ class SystemFile(Definition):
     description: Description = ""
     """For people."""
     arch: Name
-    """Morph's name of an architecture, such as ``x86_64``."""
+    """The architecture, such as ``x86_64``, ``x86_32``, ``armv8l64``, ``armv7lhf``, ``ppc64``."""
     strata: NonEmptyList[StratumSelection]
     """What it is made of; later ones win where files overlap."""
     configuration_extensions: List[Text] = ()
     """Paths without ``.configure``, run in order when the system is deployed."""
     overlaps: Overlaps = (("**", "warn"),)
-    """(path pattern, what a file there means that differs in two artifacts); the first pattern that matches counts."""
+    """Path pattern → what a file there means that differs in two artifacts: take the later one and ``warn``, ``refuse``, or
+    ``allow`` it silently. Of several patterns that match, the one with the most letters counts."""
     os_release: Map[str] = EMPTY
     """Fields of ``/etc/os-release``."""
     classic_os_release: Flag = False

@@ -83,7 +83,7 @@ def test_older_formats_have_no_newer_fields() -> None:
 
 def test_descriptions_come_from_the_models() -> None:
     properties = schema("system")["properties"]
-    assert properties["overlaps"]["description"].startswith("(path pattern, what a file there means")
+    assert properties["overlaps"]["description"].startswith("Path pattern → what a file there means")
     assert "``" not in json.dumps([schema(kind) for kind in SCHEMAS])
 
 
