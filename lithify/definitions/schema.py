@@ -95,6 +95,8 @@ def _refine(part: dict[str, Any], model: type[Definition], form: Format) -> None
     if "kind" in properties:
         part["required"] = list(dict.fromkeys(["kind", *part.get("required", [])]))
         properties["kind"].pop("default", None)
+    for name in properties.keys() - set(part.get("required", ())):
+        properties[name] = _or_null(properties[name])
     if "arch" in properties and kind == "system":
         properties["arch"]["enum"] = [*ARCHITECTURES, *form.old_architectures]
     if model is Deployment:
@@ -106,6 +108,16 @@ def _refine(part: dict[str, Any], model: type[Definition], form: Format) -> None
     else:
         part["additionalProperties"] = True
     part["description"] = plain(inspect.getdoc(model) or "")
+
+
+def _or_null(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field that may be there without a value, which is as if it were not there."""
+    null = {"type": "null"}
+    if "anyOf" in value:
+        return {**value, "anyOf": [*value["anyOf"], null]}
+    said = {key: text for key, text in value.items() if key in ("description", "default", "title")}
+    of_value = {key: text for key, text in value.items() if key not in said}
+    return {**said, "anyOf": [of_value, null]} if of_value else value
 
 
 def _tolerated(kind: str, form: Format) -> tuple[str, ...]:

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
+from lithify.definitions.loading import KINDS
 from lithify.definitions.migration.detection import DETECT
 from lithify.definitions.migration.files import read_texts
 from lithify.definitions.migration.lifting import Lifted, lift
 from lithify.definitions.migration.texts import Texts
 from lithify.definitions.model import SystemFile
+from lithify.definitions.schema import schema
 from lithify.errors import DefinitionErrors
 from lithify.graph.counts import counts
 from lithify.graph.keys import Unresolved, definition_keys
@@ -149,3 +153,14 @@ def test_no_line_is_lost_and_none_touched_without_need(unpacked: Mapping[str, Pa
                 for after in new
             ), (name, line)
     assert lift(done.texts) == Lifted(texts=done.texts, notes=())
+
+
+@pytest.mark.parametrize("version", OPEN)
+def test_the_schema_takes_what_was_migrated(unpacked: Mapping[str, Path], version: str) -> None:
+    validators = {kind: jsonschema.Draft202012Validator(schema(kind)) for kind in KINDS}
+    refused = []
+    for name, text in lifted(unpacked[version]).texts.files.items():
+        if name.endswith(".morph"):
+            data = yaml.load(text, Loader=yaml.CSafeLoader)
+            refused += [(name, error.message) for error in validators[data["kind"]].iter_errors(data)]
+    assert refused == []
