@@ -24,7 +24,7 @@ def repository(path: Path, files: dict[str, str]) -> Path:
     return path
 
 
-def tree(root: Path, version: int, repo: Path) -> Path:
+def tree(root: Path, version: int, repo: Path, *, more: str = "") -> Path:
     return write_files(
         root,
         {
@@ -43,16 +43,16 @@ chunks:
   repo: {repo}
   ref: main
   build-depends: []
-""",
+{more}""",
             "seed.morph": "name: seed\nkind: chunk\n",
             "systems/sys.morph": "name: sys\nkind: system\narch: x86_64\nstrata:\n- name: s\n  morph: strata/s.morph\n",
         },
     )
 
 
-def chunk_x(tmp_path: Path, version: int, files: dict[str, str], *, ask: bool) -> Chunk:
+def chunk_x(tmp_path: Path, version: int, files: dict[str, str], *, ask: bool, more: str = "") -> Chunk:
     repo = repository(tmp_path / "repo", files)
-    definitions = load(tree(tmp_path / "definitions", version, repo))
+    definitions = load(tree(tmp_path / "definitions", version, repo, more=more))
     cache = open_cache(tmp_path / "cache")
     context = SourceContext(
         cache=cache, facts=Facts(cache.facts), definitions_root=definitions.root, no_git_update=not ask
@@ -68,7 +68,10 @@ def chunk_x(tmp_path: Path, version: int, files: dict[str, str], *, ask: bool) -
         ({"configure.ac": ""}, "autotools"),
         ({"CMakeLists.txt": ""}, "cmake"),
         ({"setup.py": ""}, "python-distutils"),
+        ({"Makefile.PL": ""}, "cpan"),
         ({"app.pro": ""}, "qmake"),
+        ({"autogen.sh": "", "setup.py": "", "CMakeLists.txt": ""}, "autotools"),
+        ({"setup.py": "", "Makefile.PL": ""}, "python-distutils"),
     ],
 )
 def test_the_files_of_a_source_tell_its_build_system(
@@ -80,6 +83,13 @@ def test_the_files_of_a_source_tell_its_build_system(
 def test_a_chunk_file_in_the_chunks_own_repository(tmp_path: Path) -> None:
     own = {"x.morph": "name: x\nkind: chunk\nbuild-commands:\n- echo own\n", "configure": ""}
     assert dict(chunk_x(tmp_path, 1, own, ask=True).commands)["build"] == ("echo own",)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_chunk_file_that_is_named_may_be_there_too(tmp_path: Path, version: int) -> None:
+    own = {"sub/own.morph": "name: x\nkind: chunk\nbuild-system: cmake\n", "configure": ""}
+    found = chunk_x(tmp_path, version, own, ask=True, more="  morph: sub/own.morph\n")
+    assert (found.build_system, found.file) == ("cmake", "sub/own.morph")
 
 
 def test_a_later_format_does_not_look_for_one(tmp_path: Path) -> None:
