@@ -178,7 +178,9 @@ def test_a_clean_build_never_finds_what_a_workspace_made(place: Place) -> None:
     program = place.program
     place.edit("source", "to be upstream\n")
     program.done("build", "small")
-    subprocess.run(["chown", "-R", "0:0", place.upstream, place.workspace], check=True)  # git asks whose it is
+    subprocess.run(
+        ["chown", "-R", "0:0", place.upstream, place.workspace], check=True
+    )  # git asks whose it is
     git(place.workspace, "commit", "-qam", "second")
     git(place.upstream, "fetch", "-q", str(place.workspace), "HEAD")
     git(place.upstream, "checkout", "-q", "-B", "main", "FETCH_HEAD")
