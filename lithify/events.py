@@ -101,6 +101,18 @@ class ComponentFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceTaken(Event):
+    """A chunk begins to be built from the folder in which somebody works on it."""
+
+    name: str
+    path: str
+    changed: int
+    """Files and folders that changed since the last build, of one that goes on."""
+    from_nothing: str = ""
+    """Why it begins from nothing; empty where it goes on where the last build ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerCacheUsed(Event):
     """A chunk was built with its compiler cache: so many compilations were found there, so many not."""
 

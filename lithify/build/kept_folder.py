@@ -30,7 +30,7 @@ from lithify.cache import CacheFolder, hold_lock, remove_tree, sync_file_system
 from lithify.crash import crash_point
 from lithify.definitions.model import WorkspaceSource
 from lithify.errors import UnsafeContent
-from lithify.events import Note, StepStarted, Waiting, timed
+from lithify.events import StepStarted, Waiting, WorkspaceTaken, timed
 from lithify.graph.environment import SOURCE_DATE_EPOCH
 from lithify.graph.model import Command
 from lithify.sources.tree import SETTLED_NS, Entry, digest_entries, file_digest, plain_mode, walk
@@ -151,7 +151,9 @@ def _bring_up_to_date(
     remove_tree(build / ".git")
     copy_git(source, build)
     crash_point("workspace.copied")
-    workshop.report(Note(text=f"{order.chunk.name}: its workspace {top}: {said}"))
+    workshop.report(
+        WorkspaceTaken(name=order.chunk.name, path=source.path, changed=len(changed), from_nothing=reason)
+    )
     return KeptSteps(
         folder, now, goes_on=not reason, said=f"workspace {top}: {said}", sync=workshop.store.sync
     )

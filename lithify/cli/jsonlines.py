@@ -105,6 +105,8 @@ def _type_of(hint: Any) -> dict[str, Any]:
         return {"enum": list(get_args(hint))}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_type_of(one) for one in get_args(hint)]}
+    if get_origin(hint) is tuple:
+        return {"type": "array", "items": _type_of(get_args(hint)[0])}
     return {"type": _TYPES[hint]}
 
 

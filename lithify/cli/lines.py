@@ -20,6 +20,8 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
             return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}{opened}"
         case events.ComponentStarted() if started or verbose:
             return f"[{event.key[:8]}] {event.name}: started"
+        case events.WorkspaceTaken():
+            return f"{event.name}: {workspace_line(event)}"
         case events.StepStarted() if verbose:
             return f"{event.name}: {event.step}"
         case events.ComponentFinished():
@@ -46,6 +48,14 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
             return event.text
         case _:
             return None
+
+
+def workspace_line(event: events.WorkspaceTaken) -> str:
+    """Return how a build from a workspace begins."""
+    if event.from_nothing:
+        return f"from its workspace, from nothing: {event.from_nothing}"
+    files = "1 file" if event.changed == 1 else f"{event.changed} files"
+    return f"from its workspace, {files} changed since the last build"
 
 
 def compiler_cache_line(hits: int, misses: int) -> str:

@@ -18,6 +18,7 @@ from lithify.report.builds import last_build
 from lithify.schedule.plan import Plan, expected_paths, plan_chunks
 from lithify.schedule.session import Resolved, Session
 
+_FILES = "files in it"
 _NAMED = 3
 """Inputs or causes that are named; of more, the rest is counted."""
 
@@ -127,7 +128,10 @@ def _told_causes(session: Session, resolved: Resolved, states: Sequence[State]) 
     for cause in found.values():
         for follower in cause.followers:
             roots.setdefault(follower, []).append(cause.name)
-    return {name: _told(name, old, new, found, roots) for name, (old, new) in records.items()}
+    return {
+        name: _told(name, old, new, found, roots, worked_on=name in session.workspaces)
+        for name, (old, new) in records.items()
+    }
 
 
 def last_record(session: Session, resolved: Resolved, kind: Kind, name: str) -> Record | None:
@@ -145,11 +149,16 @@ def _told(
     new: Record | None,
     found: Mapping[str, Cause],
     roots: Mapping[str, list[str]],
+    *,
+    worked_on: bool,
 ) -> str:
     if old is None or new is None:
         return "never built"
     if name in found:
-        return f"changed: {_some([difference.input for difference in found[name].differences])}"
+        inputs = (difference.input for difference in found[name].differences)
+        if worked_on:
+            inputs = (_FILES if one.partition(".")[0] == "sources" else one for one in inputs)
+        return f"changed: {_some(list(dict.fromkeys(inputs)))}"
     if name in roots:
         return f"follows {_some(roots[name])}"
     subjects = _subjects(differences(old, new))

@@ -263,7 +263,7 @@ def _run(
             total=len(plan.cached) + len(plan.to_build),
             cached=len(plan.cached),
             to_build=len(plan.to_build),
-            workspaces=tuple(name for name in undertaking.graph.needed if name in session.workspaces),
+            workspaces=tuple(sorted(session.workspaces.keys() & undertaking.graph.needed)),
         )
     )
     return run_plan(undertaking, plan, policy)

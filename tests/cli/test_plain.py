@@ -39,6 +39,7 @@ STORY: tuple[ev.Event, ...] = (
     ev.DeploymentStarted(name="tar", type="tar", location="/x/demo.tar"),
     ev.DeploymentFinished(name="tar", type="tar", location="/x/demo.tar", outcome="made", seconds=0.5),
     ev.CompilerCacheUsed(name="zlib", hits=9, misses=1),
+    ev.WorkspaceTaken(name="zlib", path="/x/zlib", changed=1),
     ev.TimeLeft(seconds=240.0),
     ev.Timed(phase="run", name="zlib", detail="build", seconds=1.0),
 )
@@ -67,6 +68,7 @@ def test_a_line_at_the_start_and_end_of_each_chunk() -> None:
         "[00:00] [3f9a01c2] demo: composed in 1.0 s\n"
         "[00:00] tar: tar /x/demo.tar: started\n"
         "[00:00] tar: tar /x/demo.tar: made in 0.5 s\n"
+        "[00:00] zlib: from its workspace, 1 file changed since the last build\n"
     )
 
 
