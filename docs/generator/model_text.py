@@ -15,6 +15,7 @@ _WORDS = {
     "str": "text",
     "Description": "text",
     "Ref": "git ref",
+    "RefPattern": "git ref or pattern",
     "Url": "URL",
     "Path": "path",
     "SubFolder": "path",

@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from lithify.definitions.addresses import ref_fault, url_fault
 from lithify.definitions.context import Reading
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.text import Guess, quoted
@@ -137,16 +138,24 @@ def _one_line(text: str) -> str:
     return text
 
 
-Ref = Annotated[str, _checked(_one_line)]
+def _ref(text: str) -> str:
+    fault = ref_fault(_one_line(text))
+    if fault:
+        raise wrong(f"{quoted(text)} {fault}")
+    return text
+
+
+Ref = Annotated[str, _checked(_ref)]
 """A git ref, or a commit."""
+
+RefPattern = Annotated[str, _checked(_one_line)]
+"""A git ref, or a pattern of some with ``*``, ``?`` and ``[…]``: compared with what a server lists, and given to nobody."""
 
 
 def _url(text: str) -> str:
-    _one_line(text)
-    if re.match(r"[A-Za-z0-9+.-]+::", text):
-        raise wrong(
-            f"{quoted(text)} names a program to run, not a repository", "use https, ssh, git or file URLs"
-        )
+    fault = url_fault(_one_line(text))
+    if fault:
+        raise wrong(f"{quoted(text)} {fault}", "use https, ssh, git or file URLs")
     return text
 
 

@@ -19,6 +19,7 @@ from lithify.definitions.scalars import (
     NonEmptyList,
     Path,
     Ref,
+    RefPattern,
     SubFolder,
     Text,
     Url,
@@ -69,7 +70,7 @@ class GitSource(Definition):
     """A URL, or ``alias:path``."""
     ref: Ref | None = None
     """A commit, branch or tag."""
-    track: Ref | None = None
+    track: RefPattern | None = None
     """A branch, or a pattern of tags, whose newest commit ``lithify lock --update`` pins."""
     submodules: Submodules = ()
     """Name → ``url``, in place of what ``.gitmodules`` says; of nested submodules too."""

@@ -52,6 +52,12 @@ def unpack(job: dict[str, Any]) -> dict[str, Any]:
         kind = "os" if error.errno else "damaged"  # gzip and bz2 raise it for damaged data
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return {"error": "full" if full else kind, "archive": name, "text": str(error)}
+    except (ValueError, LookupError, OverflowError, RecursionError):
+        return {
+            "error": "damaged",
+            "archive": name,
+            "text": "a damaged archive",
+        }  # what they say is Python's own
     except DAMAGED as error:
         return {"error": "damaged", "archive": name, "text": str(error) or type(error).__name__}
     return {"members": tree.count, "bytes": tree.bytes, "kept": tree.kept, "overlaps": tree.overlaps}

@@ -10,15 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from lithify.definitions.addresses import GIT_SCHEMES, is_path, ref_fault, url_fault
 from lithify.errors import SourceError
-
-GIT_SCHEMES = frozenset({"https", "http", "git", "ssh", "git+ssh", "ssh+git", "file"})
-"""What git may be asked for; the same list as ``GIT_ALLOW_PROTOCOL``, which git itself then holds to."""
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)\Z")
-_HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
-_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^]]*\]|[^/:]+):(?P<path>(?!//).+)\Z")
-_REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+\Z")
 
 
 def expand_alias(repository: str, aliases: Mapping[str, str]) -> str:
@@ -45,30 +38,10 @@ def git_url(url: str, definitions_root: Path) -> str:
     Raises :class:`SourceError` for what git or ssh would take for an option or a program.
     """
     _refuse_controls(url)
-    if url.startswith("-"):
-        raise SourceError(f"the repository {url} would be taken for an option")
-    if _HELPER.match(url):
-        raise SourceError(
-            f"the repository {url} names a program to run", hints=["use an https, ssh, git or file URL"]
-        )
-    scheme = _SCHEME.match(url)
-    if scheme:
-        if scheme[1].lower() not in GIT_SCHEMES:
-            raise SourceError(
-                f"the repository {shown(url)} has an unknown scheme", hints=[f"use one of {_listed()}"]
-            )
-        host = scheme[2].split("/", 1)[0].rsplit("@", 1)[-1]
-        if host.startswith("-") or scheme[2].startswith("-"):
-            raise SourceError(f"the host of {shown(url)} would be taken for an option")
-        if scheme[1].lower() != "file" and not host:
-            raise SourceError(f"the repository {shown(url)} names no host")
-        return url
-    remote = None if url.startswith(("/", "./", "../")) else _SCP.match(url)
-    if remote:
-        if url.startswith("-") or remote["host"].startswith("-") or remote["path"].startswith("-"):
-            raise SourceError(f"the host or path of {shown(url)} would be taken for an option")
-        return url
-    return str(Path(definitions_root, url))
+    fault = url_fault(url)
+    if fault:
+        raise SourceError(f"the repository {shown(url)} {fault}", hints=[f"use one of {_listed()}"])
+    return str(Path(definitions_root, url)) if is_path(url) else url
 
 
 def is_local(url: str) -> bool:
@@ -107,10 +80,9 @@ def web_url(url: str) -> str:
 
 def checked_ref(ref: str) -> str:
     """Return a branch, tag or commit as git may be given it; raises :class:`SourceError` for what is none."""
-    if ref.startswith("-"):
-        raise SourceError(f"the ref {ref} would be taken for an option")
-    if not _REF.match(ref) or ".." in ref or "@{" in ref or ref.endswith((".lock", "/", ".")):
-        raise SourceError(f"{ref!r} is no name of a branch, tag or commit")
+    fault = ref_fault(ref)
+    if fault:
+        raise SourceError(f"the ref {ref!r} {fault}")
     return ref
 
 

@@ -128,7 +128,7 @@ def test_a_repository_elsewhere_has_a_mirror(typist: Typist) -> None:
         (".", "nothing", "the repository . has no branch, tag or commit nothing"),
         (".", "--help=x", "the repository . has no branch, tag or commit --help=x"),
         ("/", "main", "/ is no git repository"),
-        ("ext::sh", "main", "the repository ext::sh names a program to run"),
+        ("ext::sh", "main", "the repository ext::sh names a program to run, not a repository"),
     ],
 )
 def test_what_is_no_commit(typist: Typist, repo: str, ref: str, error: str) -> None:

@@ -212,11 +212,22 @@ KEPT: dict[str, tuple[Make, Callable[[Path], object]]] = {
 }
 
 
+SENT_BY_NOBODY = frozenset(
+    {"a name without letters", "an object that is missing", "an object of another kind"}
+)
+"""What git does not even send, or take."""
+
+
 def tree_cases() -> Iterator[tuple[str, Case]]:
     for name, make in TREES.items():
-        yield f"git: {name}", Case(from_git(make), refused=None if name in MADE_SOUND_BY_GIT else "")
+        said = "cannot fetch the repository" if name in SENT_BY_NOBODY else "cannot check out"
+        yield f"git: {name}", Case(from_git(make), refused=None if name in MADE_SOUND_BY_GIT else said)
+        said = "is missing" if name == "an object that is missing" else "commit "
         is_sound = name in MADE_SOUND_BY_US
-        yield f"definitions of a commit: {name}", Case(as_definitions(make), refused=None if is_sound else "")
+        yield (
+            f"definitions of a commit: {name}",
+            Case(as_definitions(make), refused=None if is_sound else said),
+        )
     for name, (make, check) in KEPT.items():
         yield f"git: {name}", Case(from_git(make, check))
         yield f"definitions of a commit: {name}", Case(as_definitions(make, check))
@@ -246,21 +257,20 @@ def _module(name: bytes, path: bytes, url: bytes, more: bytes = b"") -> bytes:
 
 
 def submodule_cases() -> Iterator[tuple[str, Case]]:
-    urls = (
-        b"ext::sh -c touch% evil",
-        b"--upload-pack=touch evil",
-        b"-oProxyCommand=touch evil",
-        b"fd::17",
-        b"ssh://-oProxyCommand=x/y",
-        b"user@-oProxyCommand=x:y",
-        b"javascript:x",
-        b"https://host/\\n",
-        b"",
-    )
-    for url in urls[:-1]:
+    urls = {
+        b"ext::sh -c touch% evil": "names a program to run",
+        b"--upload-pack=touch evil": "would be taken for an option",
+        b"-oProxyCommand=touch evil": "would be taken for an option",
+        b"fd::17": "names a program to run",
+        b"ssh://-oProxyCommand=x/y": "would be taken for an option",
+        b"user@-oProxyCommand=x:y": "would be taken for an option",
+        b"javascript:x": "cannot fetch the repository",
+        b"https://host/\\n": "is no URL",
+    }
+    for url, said in urls.items():
         yield (
             f"submodule: the URL {url.decode()}",
-            Case(with_submodule(_module(b"m", b"m", url), b"m"), refused=""),
+            Case(with_submodule(_module(b"m", b"m", url), b"m"), refused=said),
         )
     paths = (
         b"..",
@@ -274,7 +284,7 @@ def submodule_cases() -> Iterator[tuple[str, Case]]:
     for path in paths:
         yield (
             f"submodule: at {path.decode()}",
-            Case(with_submodule(_module(b"m", path, b"INNER"), path), refused=""),
+            Case(with_submodule(_module(b"m", path, b"INNER"), path), refused="cannot check out"),
         )
     yield (
         "submodule: a name that leads out",
@@ -299,7 +309,7 @@ def submodule_cases() -> Iterator[tuple[str, Case]]:
         "submodule: a .gitmodules of a megabyte",
         Case(with_submodule(_module(b"m", b"m", b"INNER") * 20_000, b"m")),
     )
-    yield "submodule: itself", Case(_of_itself, refused="")
+    yield "submodule: itself", Case(_of_itself, refused="is not in the repository")
     yield (
         "submodule: a .gitmodules that is a link",
         Case(
@@ -320,7 +330,7 @@ def _of_itself(scene: Scene) -> None:
 
 def repository_cases() -> Iterator[tuple[str, Case]]:
     for name, break_it in BROKEN.items():
-        yield f"repository: {name}", Case(_broken(break_it), refused="")
+        yield f"repository: {name}", Case(_broken(break_it), refused="the repository ")
     for name, spoil in SPOILED.items():
         yield f"repository: {name}", Case(_broken(spoil))
 
@@ -498,7 +508,7 @@ def patch_cases() -> Iterator[tuple[str, Case]]:
             )
         ),
     )
-    yield "patch: the file itself is a link out", Case(_linked_patch, refused="")
+    yield "patch: the file itself is a link out", Case(_linked_patch, refused="leaves the definitions")
     yield (
         "patch: a series that leads out",
         Case(_series("../../outside/secret\n"), refused="there is no patch"),
@@ -581,7 +591,7 @@ def local_cases() -> Iterator[tuple[str, Case]]:
             refused="own",
         ),
     )
-    yield "local: a name of 5,000 bytes", Case(local("n" * 5000), refused="")
+    yield "local: a name of 5,000 bytes", Case(local("n" * 5000), refused="the local source")
     yield (
         "local: a link in it that leads out",
         Case(local("own", lambda folder, scene: (folder / "l").symlink_to(scene.outside / "secret"))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -279,22 +280,45 @@ def _nest(root: Path, levels: int) -> None:
     os.close(descriptor)
 
 
+ARCHIVE_URLS = (
+    "file:///etc/passwd",
+    "ftp://h/x",
+    "/etc/passwd",
+    "https://",
+    "-x",
+    "https://h/\n",
+    "gopher://h",
+    "data:x",
+)
+
+
 def address_cases() -> Iterator[tuple[str, Case]]:
+    """URLs and refs, wherever definitions may have them, and where a command line gives them."""
+    git = "name: zlib\nkind: chunk\nsources:\n- kind: git\n  url: %s\n  ref: %s\n"
+    old = "name: base\nkind: stratum\nchunks:\n- name: zlib\n  build-system: manual\n  repo: %s\n  ref: %s\n"
     for url in HOSTILE_URLS:
-        yield f"git URL: {url!r}", Case(lambda scene, url=url: git_url(url, scene.work), refused="")  # type: ignore[misc]
+        given = json.dumps(url)
+        said = "the repository" if url.isprintable() and url.strip() == url != "" else "is no URL"
+        yield f"git URL: {url!r}", Case(lambda scene, url=url: git_url(url, scene.work), refused=said)  # type: ignore[misc]
+        yield f"url of a source: {url!r}", _refused(chunk(git % (given, "main")), "chunks/zlib.morph:5:")
+        base = tree({"strata/base.morph": old % (given, "main")})
+        yield f"repo of a chunk: {url!r}", _refused(base, "strata/base.morph:6:")
     for ref in HOSTILE_REFS:
-        yield f"ref: {ref!r}", Case(lambda scene, ref=ref: checked_ref(ref), refused="")  # type: ignore[misc]
-    for url in (
-        "file:///etc/passwd",
-        "ftp://h/x",
-        "/etc/passwd",
-        "https://",
-        "-x",
-        "https://h/\n",
-        "gopher://h",
-        "data:x",
-    ):
-        yield f"archive URL: {url!r}", Case(lambda scene, url=url: web_url(url), refused="")  # type: ignore[misc]
+        given = json.dumps(ref)
+        yield f"ref: {ref!r}", Case(lambda scene, ref=ref: checked_ref(ref), refused="the ref")  # type: ignore[misc]
+        yield (
+            f"ref of a source: {ref!r}",
+            _refused(chunk(git % ("https://h/x", given)), "chunks/zlib.morph:6:"),
+        )
+        base = tree({"strata/base.morph": old % ("https://h/x", given)})
+        yield f"ref of a chunk: {ref!r}", _refused(base, "strata/base.morph:7:")
+    for url in ARCHIVE_URLS:
+        said = "cannot be downloaded" if url.isprintable() else "is no URL"
+        yield f"archive URL: {url!r}", Case(lambda scene, url=url: web_url(url), refused=said)  # type: ignore[misc]
+
+
+def _refused(act: Callable[[Scene], object], place: str) -> Case:
+    return Case(act, refused=place, seconds=SECONDS)
 
 
 LOCKS: dict[str, bytes] = {
