@@ -8,6 +8,7 @@ a checksum before it, and one that does not fit counts as never asked.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -29,6 +30,8 @@ class Facts:
     def get(self, kind: str, key: str) -> str | None:
         """Return the fact, or None where nobody has asked yet."""
         with self._lock:
+            if self._connection is None and not os.path.exists(self._path):
+                return None
             try:
                 row = (
                     self._open()

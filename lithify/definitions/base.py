@@ -40,6 +40,7 @@ class Definition(BaseModel):
         alias_generator=lambda name: name.replace("_", "-"),
         serialize_by_alias=True,
         json_schema_extra={"additionalProperties": False},
+        defer_build=True,  # what a command does not read costs nothing
     )
     __slots__ = ("_origin",)
 

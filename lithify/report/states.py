@@ -121,8 +121,9 @@ def _told_causes(session: Session, resolved: Resolved, states: Sequence[State]) 
     records: dict[str, tuple[Record | None, Record | None]] = {}
     for state in states:
         if state.state == "build":
-            new = resolved.keys.expanded(state.kind, state.name)
-            records[state.name] = (last_record(session, resolved, state.kind, state.name), new)
+            old = last_record(session, resolved, state.kind, state.name)
+            new = None if old is None else resolved.keys.expanded(state.kind, state.name)
+            records[state.name] = (old, new)
     found = {cause.name: cause for cause in causes(records)}
     roots: dict[str, list[str]] = {}
     for cause in found.values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -10,14 +11,7 @@ from lithify.definitions.model import PypiSource, Source
 from lithify.errors import SourceError
 from lithify.graph.canonical import Value
 from lithify.graph.pins import Pin
-from lithify.sources.archive import ArchiveKind
 from lithify.sources.context import SourceContext, UnpackLimits
-from lithify.sources.debian import DebianKind
-from lithify.sources.debian_source import DebianSourceKind
-from lithify.sources.git import GitKind
-from lithify.sources.local import LocalKind
-from lithify.sources.patch import PatchKind
-from lithify.sources.workspace import WorkspaceKind
 
 __all__ = ["KINDS", "UNLOCKED", "SourceContext", "SourceKind", "UnpackLimits", "kind_of"]
 
@@ -98,16 +92,38 @@ class _PypiKind:
         )
 
 
-KINDS: Mapping[str, SourceKind[Any]] = {
-    "git": GitKind(),
-    "archive": ArchiveKind(),
-    "debian-source": DebianSourceKind(),
-    "debian": DebianKind(),
-    "local": LocalKind(),
-    "patch": PatchKind(),
-    "pypi": _PypiKind(),
-    "workspace": WorkspaceKind(),
+_PLACES: Mapping[str, tuple[str, str]] = {
+    "git": ("git", "GitKind"),
+    "archive": ("archive", "ArchiveKind"),
+    "debian-source": ("debian_source", "DebianSourceKind"),
+    "debian": ("debian", "DebianKind"),
+    "local": ("local", "LocalKind"),
+    "patch": ("patch", "PatchKind"),
+    "workspace": ("workspace", "WorkspaceKind"),
 }
+"""``kind:`` → module and class. Each is imported when it is first used: most systems have sources of one or two kinds."""
+
+
+class _Kinds(Mapping[str, SourceKind[Any]]):
+    """What each kind can do, by ``kind:``."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, SourceKind[Any]] = {"pypi": _PypiKind()}
+
+    def __getitem__(self, name: str) -> SourceKind[Any]:
+        if name not in self._made:
+            module, kind = _PLACES[name]
+            self._made[name] = getattr(importlib.import_module(f"lithify.sources.{module}"), kind)()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*_PLACES, "pypi"))
+
+    def __len__(self) -> int:
+        return len(_PLACES) + 1
+
+
+KINDS: Mapping[str, SourceKind[Any]] = _Kinds()
 """``kind:`` → what it can do."""
 
 UNLOCKED = frozenset({"local", "patch", "workspace"})

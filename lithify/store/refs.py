@@ -1,7 +1,11 @@
-"""The refs of an OSTree repository, read as files; imports nothing but the standard library."""
+"""The refs of an OSTree repository, read as files; imports nothing but the standard library.
+
+A system's graph asks for hundreds of them: paths are put together as text.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _HEX = frozenset("0123456789abcdef")
@@ -13,7 +17,8 @@ def read_ref(repository: Path, name: str) -> str | None:
     This, and never whether a commit object exists, says whether something is built.
     """
     try:
-        text = (repository / "refs" / "heads" / name).read_bytes().strip().decode("ascii")
+        with open(f"{repository}/refs/heads/{name}", "rb") as file:
+            text = file.read().strip().decode("ascii")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return None
     if len(text) != 64 or not _HEX.issuperset(text) or is_partial(repository, text):
@@ -23,4 +28,4 @@ def read_ref(repository: Path, name: str) -> str | None:
 
 def is_partial(repository: Path, commit: str) -> bool:
     """Return whether a commit is marked as not whole: its objects may be missing."""
-    return (repository / "state" / f"{commit}.commitpartial").exists()
+    return os.path.exists(f"{repository}/state/{commit}.commitpartial")
