@@ -21,12 +21,12 @@ from lithify.cli.run import opened
 from lithify.cli.show import as_text
 from lithify.cli.space import require_room
 from lithify.cli.timing import timings_of
+from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError
 from lithify.events import timed
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
 from lithify.schedule.definitions_from_git import Origin
-from lithify.schedule.session import nearest
 from lithify.schedule.witness import keep_answer
 
 
@@ -125,7 +125,7 @@ def _chunks_of(graph: SystemGraph, components: Sequence[str]) -> list[str]:
         if name not in graph.chunks and name not in graph.strata:
             raise LithifyError(
                 f"{graph.system.name} has no chunk or stratum {component}",
-                hints=nearest(name, [*graph.chunks, *graph.strata]),
+                hints=meant(name, [*graph.chunks, *graph.strata]),
             )
         names.update(dict.fromkeys([name] if name in graph.chunks else graph.strata[name].chunks))
     return list(names)

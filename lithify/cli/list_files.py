@@ -13,10 +13,11 @@ from lithify.cli.invocation import Invocation
 from lithify.cli.naming import NamedArtifact, commit_of, named_artifact, system_files
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
+from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.graph.keys import known
 from lithify.graph.model import StratumArtifact
-from lithify.schedule.session import Resolved, nearest, resolve_system
+from lithify.schedule.session import Resolved, resolve_system
 from lithify.store.reading import Repository
 
 
@@ -84,6 +85,6 @@ def content_of(repository: Repository, named: NamedArtifact) -> Content:
         return chunk.whole
     if named.name not in chunk.artifacts:
         raise LithifyError(
-            f"{chunk.name} has no artifact {named.name}", hints=nearest(named.name, [*chunk.artifacts])
+            f"{chunk.name} has no artifact {named.name}", hints=meant(named.name, [*chunk.artifacts])
         )
     return chunk.artifacts[named.name]

@@ -13,9 +13,10 @@ from lithify.cache import open_cache
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.definitions.model import Source
+from lithify.definitions.nearest import meant
 from lithify.errors import UsageError
 from lithify.graph.resolve import resolve
-from lithify.schedule.session import Session, nearest
+from lithify.schedule.session import Session
 from lithify.sources.lock import LOCK_NAME, write_lock
 from lithify.sources.locking import Change, lock_sources
 
@@ -40,7 +41,7 @@ def command(
         names = {name for name, _ in declared}
         for chunk in chunks or ():
             if chunk not in names:
-                raise UsageError(f"no system has a chunk {chunk}", hints=nearest(chunk, sorted(names)))
+                raise UsageError(f"no system has a chunk {chunk}", hints=meant(chunk, sorted(names)))
         wanted = [(name, source) for name, source in declared if not chunks or name in chunks]
         moved = {name for name, _ in wanted} if update else set()
         lock, changes = lock_sources(

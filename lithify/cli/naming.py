@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lithify.cli.invocation import Invocation
+from lithify.definitions.nearest import meant
 from lithify.errors import DefinitionErrors, LithifyError, UsageError
-from lithify.schedule.session import Resolved, Session, nearest, resolve_system
+from lithify.schedule.session import Resolved, Session, resolve_system
 from lithify.store.reading import Repository
 
 _ARTIFACT = re.compile(r"(?P<key>[0-9a-f]{8,64})(?:\.(?P<kind>chunk|stratum|system)\.(?P<name>.+))?")
@@ -59,7 +60,7 @@ def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) 
         name = words[1].removesuffix(".morph")
         if name not in resolved.graph.chunks:
             system = resolved.graph.system.name
-            raise LithifyError(f"{system} has no chunk {name}", hints=nearest(name, [*resolved.graph.chunks]))
+            raise LithifyError(f"{system} has no chunk {name}", hints=meant(name, [*resolved.graph.chunks]))
         return NamedChunk(resolved=resolved, name=name)
     name = words[0].removesuffix(".morph")
     everything: dict[str, None] = {}
@@ -77,7 +78,7 @@ def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) 
     if not found and broken is not None:
         raise broken
     if not found:
-        raise LithifyError(f"no system has a chunk {name}", hints=nearest(name, [*everything]))
+        raise LithifyError(f"no system has a chunk {name}", hints=meant(name, [*everything]))
     if len(found) > 1:
         systems = [resolved.graph.system.file for resolved in found.values()]
         raise LithifyError(

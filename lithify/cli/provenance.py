@@ -10,9 +10,9 @@ import typer
 
 from lithify.cli.naming import commit_of, named_artifact
 from lithify.cli.run import stored_only
+from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.report.provenance import provenance
-from lithify.schedule.session import nearest
 
 
 def command(
@@ -45,7 +45,5 @@ def command(
     said = commit.metadata
     name = "" if said["kind"] == "system" else named.name
     if name and name not in said["artifacts"]:
-        raise LithifyError(
-            f"{said['name']} has no artifact {name}", hints=nearest(name, [*said["artifacts"]])
-        )
+        raise LithifyError(f"{said['name']} has no artifact {name}", hints=meant(name, [*said["artifacts"]]))
     sys.stdout.write(json.dumps(provenance(commit, name), indent=2) + "\n")

@@ -55,3 +55,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not near:
         return ""
     return f"did you mean {' or '.join(near)}?"
+
+
+def meant(name: str, known: Iterable[str]) -> list[str]:
+    """Return a hint that offers the nearest names as a user types them, or none."""
+    near = nearest(name, known)
+    return [f"did you mean {' or '.join(near)}?"] if near else []

@@ -22,7 +22,6 @@ from lithify.definitions.model import (
     ClusterSystem,
     DefaultsFile,
     StratumFile,
-    StratumReference,
     StratumSelection,
     SystemFile,
 )
@@ -224,10 +223,6 @@ class Definitions:
     def selected(self, selection: StratumSelection) -> StratumFile:
         """Return the stratum that a system selects; DefinitionErrors at the place of its name."""
         return _found(*links.selected_stratum(self, selection))
-
-    def referenced(self, reference: StratumReference, user: StratumFile | None = None) -> StratumFile:
-        """Return the stratum that ``user`` is built upon."""
-        return _found(*links.referenced_stratum(self, reference, user))
 
     def system_of(self, part: ClusterSystem) -> SystemFile:
         """Return the system that a cluster deploys."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lithify.build.metadata import BuiltSystem, licensing_facts
 from lithify.definitions.architectures import builds_for
+from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.graph.keys import known
 from lithify.graph.model import SystemGraph
@@ -19,7 +20,6 @@ from lithify.schedule.session import (
     Session,
     chunk_is_cached,
     declared_in,
-    nearest,
     resolve_system,
     stored_system,
 )
@@ -103,6 +103,6 @@ def _components(resolved: Resolved, components: Sequence[str]) -> tuple[tuple[st
         else:
             raise UsageError(
                 f"{graph.system.name} has no chunk or stratum {component}",
-                hints=nearest(name, [*graph.chunks, *graph.strata]),
+                hints=meant(name, [*graph.chunks, *graph.strata]),
             )
     return tuple(names), tuple(sorted(set(lines)))

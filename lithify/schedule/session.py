@@ -5,7 +5,6 @@ Queries need no namespace, no lock and no libostree; what changes things is in :
 
 from __future__ import annotations
 
-import difflib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -187,12 +186,6 @@ def find_built(session: Session, system: str) -> tuple[Resolved, BuiltSystem | N
     """Return a system's resolution, and the system where it is in the store as its definitions are now."""
     resolved = resolve_system(session, system)
     return resolved, stored_system(session, known(resolved.keys.system))
-
-
-def nearest(name: str, known: Sequence[str]) -> list[str]:
-    """Return a hint that names the nearest known names, or none."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return [f"did you mean {' or '.join(close)}?"] if close else []
 
 
 def stored_system(session: Session, key: DefinitionKey) -> BuiltSystem | None:

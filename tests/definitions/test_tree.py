@@ -65,7 +65,6 @@ def test_files_are_read_when_asked_for(tree: MakeTree) -> None:
     definitions = load(tree({**SOUND, "strata/broken.morph": "["}))
     system = definitions.system("systems/small.morph")
     base, top = (definitions.selected(selection) for selection in system.strata)
-    assert definitions.referenced((top.build_depends or ())[0], top) is base
     assert definitions.loaded("strata/base.morph") is definitions.loaded("strata/base.morph")
     found = definitions.chunk_of(base.chunks[0])
     assert found.file == "chunks/zlib.morph"
