@@ -24,7 +24,14 @@ from lithify.graph.difference import Change
 from lithify.graph.model import SystemGraph
 from lithify.graph.resolve import resolve
 from lithify.graph.sameness import Sameness
-from lithify.report.differences import Describe, SystemDifference, as_data, compare, text_lines
+from lithify.report.differences import (
+    Describe,
+    SystemDifference,
+    as_data,
+    compare,
+    lines_by_system,
+    text_lines,
+)
 from lithify.schedule.definitions_from_git import Origin
 from lithify.sources.context import SourceContext
 from lithify.sources.describing import Describer
@@ -38,9 +45,13 @@ def command(
     ],
     repo: RepoOption = "",
     to_repo: Annotated[str, typer.Option("--to-repo", help="the repository of TO, where it is another")] = "",
+    by_system: Annotated[
+        bool, typer.Option("--by-system", help="under each system's name all that differs in it")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON, by system")] = False,
 ) -> None:
-    """Say what differs between two commits of the definitions: in the named systems, or in all.
+    """Say what differs between two commits of the definitions: in the named systems, or in all. What differs in several
+    systems is said once, unless it is asked for by system.
 
     Refs of chunks are shown as `git describe --tags` names them in the chunk's repository, which is fetched for it; with
     --no-git-update, and where it cannot be had, as they are written.
@@ -49,6 +60,7 @@ def command(
     Examples:
       lithify diff v1.0 HEAD
       lithify diff HEAD~1 HEAD systems/demo.morph
+      lithify diff HEAD~1 HEAD --by-system
       lithify diff main main --to-repo ../fork
     """
     old_origin, new_origin, named = _meant(words, repo, to_repo)
@@ -62,7 +74,8 @@ def command(
         else:
             facts, describe = _describing(ctx.obj, systems, report)
             try:
-                sys.stdout.writelines(f"{line}\n" for line in text_lines(systems, describe))
+                lines = lines_by_system if by_system else text_lines
+                sys.stdout.writelines(f"{line}\n" for line in lines(systems, describe))
             finally:
                 facts.close()
     if broken:

@@ -65,6 +65,17 @@ def text_lines(systems: Sequence[SystemDifference], describe: Describe) -> Itera
                 yield from lines
 
 
+def lines_by_system(systems: Sequence[SystemDifference], describe: Describe) -> Iterator[str]:
+    """Yield what differs in each of the systems, below its name."""
+    for system in systems:
+        lines = list(text_lines([system], describe))
+        if system.old is None or system.new is None:
+            yield from lines
+        elif lines:
+            yield f"{system.name}:"
+            yield from (f"  {line}" for line in lines)
+
+
 def _members(graph: SystemGraph | None) -> Iterator[tuple[str, str]]:
     if graph is not None:
         yield from (("stratum", name) for name in graph.strata)

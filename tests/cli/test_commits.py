@@ -202,6 +202,24 @@ def test_a_chunk_that_moves_and_systems_that_come_and_go(typist: Typist) -> None
     assert printed(typist.type("diff HEAD~1 HEAD systems/big.morph")) == "big was added"
 
 
+def test_what_differs_in_several_systems_is_said_once_or_by_system(typist: Typist) -> None:
+    big = TREE["systems/small.morph"].replace("name: small", "name: big")
+    other = big.replace("name: big", "name: other").replace("- morph: strata/work.morph\n", "")
+    write_files(typist.definitions, {"systems/big.morph": big, "systems/other.morph": other})
+    commit(typist.definitions)
+    change(typist, "strata/work.morph", "ref: 1", "ref: 9")
+    commit(typist.definitions)
+    line = f"app ref changed from 1{TREE['strata/work.morph'].split('ref: 1')[1][:39]} to 9"
+    once = printed(typist.type("diff HEAD~1 HEAD --no-git-update")).splitlines()
+    assert len(once) == 1 and once[0].startswith(line)
+    assert printed(typist.type("diff HEAD~1 HEAD --by-system --no-git-update")).splitlines() == [
+        "big:",
+        f"  {once[0]}",
+        "small:",
+        f"  {once[0]}",
+    ]
+
+
 def test_differences_are_data_by_system(typist: Typist) -> None:
     change(typist, "strata/work.morph", "ref: 1", "ref: 9")
     commit(typist.definitions)
