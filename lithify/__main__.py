@@ -16,7 +16,10 @@ def main() -> None:
     """Run the command line and end with its exit status."""
     _open_missing_streams()
     gc.set_threshold(*GARBAGE)
-    sys.exit(run(sys.argv[1:], dict(os.environ)))
+    environment = dict(os.environ)
+    # Pydantic would load what any package of this machine plugs into it: it could change results.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    sys.exit(run(sys.argv[1:], environment))
 
 
 def _open_missing_streams() -> None:
