@@ -76,6 +76,8 @@ class Keys:
     stratum_artifact: Mapping[tuple[str, str], DefinitionKey | Unresolved]
     """(stratum, artifact) → key."""
     system: DefinitionKey | Unresolved
+    workspaces: Mapping[str, tuple[str, ...]]
+    """Chunk → ids of the workspaces that went into it, or into anything below it, sorted; chunks without are left out."""
 
     def inputs(self, kind: Kind, name: str) -> Inputs:
         """Return what the key of a chunk, of a stratum artifact or of the system is the digest of.
@@ -112,19 +114,15 @@ class Keys:
         """Return everything that the chunk is built on, lowest layer first."""
         return staged(self.graph, name, self.order)
 
-    def workspaces_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the ids of the workspaces that went into chunks or into anything that they are built on, sorted."""
-        opened = {chunk.name: chunk.workspace for chunk in self.graph.chunks.values() if chunk.workspace}
-        if not opened:
-            return ()
-        below = set()
-        for name in names:
-            below |= {name, *(member for group in self.staged(name) for member in group.chunks)}
-        return tuple(sorted(workspace.id for name, workspace in opened.items() if name in below))
+    def workspaces_of(self, name: str) -> tuple[str, ...]:
+        """Return the ids of the workspaces that went into a chunk, or into anything below it however far, sorted."""
+        return self.workspaces.get(name, ())
 
     def workspaces_of_system(self) -> tuple[str, ...]:
         """Return the ids of the workspaces that went into the system, sorted."""
-        return self.workspaces_of(dict.fromkeys(item.chunk for item in self.graph.system.selected))
+        return tuple(
+            sorted({one for item in self.graph.system.selected for one in self.workspaces_of(item.chunk)})
+        )
 
     def chunk_build_inputs(
         self,
@@ -208,7 +206,27 @@ def definition_keys(
         group=groups,
         stratum_artifact=artifacts,
         system=missing or definition_key(_system_inputs(graph, chunks)),
+        workspaces=_workspaces(graph, order),
     )
+
+
+def _workspaces(graph: SystemGraph, order: StagingOrder) -> dict[str, tuple[str, ...]]:
+    """Return which workspaces went into each chunk: also through what is below it and not staged with it any more."""
+    if not any(chunk.workspace for chunk in graph.chunks.values()):
+        return {}
+    into: dict[str, frozenset[str]] = {}
+    strata: dict[str, frozenset[str]] = {}
+    for name, chunk in graph.chunks.items():
+        for stratum in in_order(
+            chunk.stratum_depends, lambda other: () if other in strata else order.needs[other]
+        ):
+            if stratum not in strata:
+                below = (strata[other] for other in order.needs[stratum])
+                strata[stratum] = frozenset().union(*below, *(into[one] for one in order.members[stratum]))
+        own = frozenset({chunk.workspace.id} if chunk.workspace else ())
+        staged_below = (into[other] for other in order.depends[name])
+        into[name] = own.union(*staged_below, *(strata[other] for other in chunk.stratum_depends))
+    return {name: tuple(sorted(ids)) for name, ids in into.items() if ids}
 
 
 _ChunkKeys = Mapping[str, DefinitionKey | Unresolved]

@@ -16,7 +16,7 @@ def last_build(repository: Repository, keys: Keys, kind: Kind, name: str) -> str
     Where workspaces go into it, that of the last build with the same ones, else of the last clean one.
     """
     arch = keys.graph.system.arch
-    workspaces = keys.workspaces_of_system() if kind == "system" else keys.workspaces_of([name])
+    workspaces = keys.workspaces_of_system() if kind == "system" else keys.workspaces_of(name)
     if workspaces:
         found = repository.ref(last_ref(kind, name, arch, workspaces))
         if found is not None:

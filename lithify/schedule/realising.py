@@ -176,7 +176,7 @@ def chunk_order(
     groups = undertaking.keys.staged(name)
     everything = [available[member] for group in groups for member in group.chunks]
     content = {built.name: built.whole.digest for built in everything}
-    workspaces = undertaking.keys.workspaces_of([name])
+    workspaces = undertaking.keys.workspaces_of(name)
     inputs = undertaking.keys.chunk_build_inputs(
         name, tree=digest, content=content, host=workshop.host_fingerprint, workspaces=workspaces
     )
