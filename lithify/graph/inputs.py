@@ -123,7 +123,8 @@ def chunk_build_inputs(
     ``workspaces``: ids of those that went into it, or into what it is built on. Where there are any, the key is in a domain of
     its own, in which no clean build looks.
     """
-    git = [source for source in chunk.built_from if source.kind == "git" and chunk.keep_git]
+    with_git = ("git", "workspace") if chunk.keep_git else ()
+    git = [source for source in chunk.built_from if source.kind in with_git]
     return {
         "format": FORMAT,
         "kind": "chunk build",

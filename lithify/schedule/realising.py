@@ -210,8 +210,6 @@ def _earlier(undertaking: Undertaking, order: ChunkOrder) -> str | None:
         return found
     inputs = order.keys.build_inputs["inputs"]
     clean = {name: value for name, value in inputs.items() if name != "workspaces"}
-    if order.chunk.workspace is not None and order.chunk.keep_git:
-        return None  # what is built with `.git` depends on more than the tree
     return repository.ref(build_ref(build_key(clean)))
 
 

@@ -323,3 +323,128 @@ def test_an_edit_of_one_file_compiles_one_file() -> None:
         stratum.write_text(stratum.read_text().replace("FLAVOUR 1", "FLAVOUR 2"))
         assert len(compiled()) == FILES + 1, "another configure command: configured and compiled anew"
         assert "FLAVOUR 2" in place.log("big")
+
+
+@pytest.fixture
+def plain() -> Iterator[Place]:
+    """Definitions of which nothing is built yet, for root alone."""
+    need_static_shell()
+    with folder_of(None) as folder:
+        tree = small_tree(folder / "definitions")
+        upstream = committed(write_files(folder / "upstream", {"source": "the library\n"}))
+        write_files(tree, {"strata/work.morph": WORK, "chunks/lib.morph": LIB % upstream})
+        yield Place(program=Program(folder=folder, definitions=tree), upstream=upstream)
+
+
+PATCH = """\
+--- a/source
++++ b/source
+@@ -1 +1 @@
+-the library
++the patched library
+"""
+
+
+def change(place: Place, old: str, new: str) -> None:
+    """Change the definition of ``lib``."""
+    path = place.program.definitions / "chunks/lib.morph"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_what_the_definitions_lay_over_a_repository_is_one_commit(plain: Place) -> None:
+    change(
+        plain,
+        "  ref: main\n",
+        "  ref: main\n- {kind: patch, path: fix.patch}\n- {kind: local, path: lib, into: own}\n",
+    )
+    write_files(plain.program.definitions, {"fix.patch": PATCH})
+    plain.program.done("lock")
+    plain.program.done("build", "small", "lib")
+    plain.program.done("workspace", "open", "lib", str(plain.workspace))
+    log = subprocess.run(
+        ["git", "log", "--format=%s"], cwd=plain.workspace, check=True, capture_output=True, text=True
+    ).stdout
+    assert log == "lib: what the definitions lay over it: fix.patch, lib\nfirst\n"
+    assert (plain.workspace / "source").read_text() == "the patched library\n"
+    assert (plain.workspace / "own/source").exists()
+    assert plain.program.done("workspace", "list").stdout.endswith("  clean\n")
+    assert "an earlier build is taken" in plain.program.done("build", "small", "lib").stderr
+    plain.program.done("workspace", "close", "lib")
+
+
+def test_sources_that_are_no_clone_get_a_history(plain: Place) -> None:
+    change(plain, "  ref: main\n", "  ref: main\n  into: below\n")
+    change(plain, "cat source", "cat below/source")
+    plain.program.done("lock")
+    plain.program.done("build", "small", "lib")
+    plain.program.done("workspace", "open", "lib", str(plain.workspace))
+    assert (plain.workspace / "below/source").read_text() == "the library\n"
+    assert "an earlier build is taken" in plain.program.done("build", "small", "lib").stderr
+    plain.program.done("workspace", "close", "lib")
+    assert not plain.workspace.exists()
+
+
+def test_a_chunk_that_sees_git_sees_the_workspace_s(plain: Place) -> None:
+    change(plain, "build-commands:", "keep-git: yes\nbuild-commands:\n- cat .git/HEAD >>library.git")
+    change(plain, "cp library", "cp library.git")
+    plain.program.done("lock")
+    plain.program.done("build", "small", "lib")
+    plain.program.done("workspace", "open", "lib", str(plain.workspace))
+    said = plain.program.done("build", "small", "lib").stderr
+    assert "an earlier build is taken" not in said
+    assert "lib: from its workspace, from nothing" in said
+    key = plain.keys()["lib"]
+    git(plain.workspace, "commit", "--allow-empty", "-q", "-m", "second")
+    assert plain.keys()["lib"] != key, "the commit is an input here"
+    assert "0 files changed" in plain.program.done("build", "small", "lib").stderr
+
+
+def test_an_import_takes_the_files_themselves(plain: Place) -> None:
+    chunk = (
+        'name: lib\nkind: chunk\nbuild-system: import\nsources:\n- {kind: git, url: "file://%s", ref: main}\n'
+    )
+    (plain.program.definitions / "chunks/lib.morph").write_text(chunk % plain.upstream)
+    plain.program.done("lock")
+    plain.program.done("workspace", "open", "lib", str(plain.workspace))
+    plain.edit("another", "file\n")
+    plain.program.done("build", "small", "lib")
+    listed = plain.program.done("list-files", plain.keys()["lib"][:12]).stdout
+    assert "another\n" in listed
+    assert ".git" not in listed
+
+
+def test_gc_keeps_what_is_open_and_what_is_clean(plain: Place) -> None:
+    program = plain.program
+    program.done("lock")
+    program.done("build", "small")
+    clean = plain.keys()["lib"]
+    program.done("workspace", "open", "lib", str(plain.workspace))
+    for text in ("one\n", "two\n"):
+        plain.edit("source", text)
+        program.done("build", "small")
+    kept = {*program.cache.joinpath("workspaces").iterdir()}
+    program.done("gc", "--gc-keep", "0")
+    stored = program.done("list-artifacts", "--cached").stdout
+    assert plain.keys()["lib"] in stored
+    assert clean in stored
+    assert stored.count(".chunk.lib-libs") == 2, "that of the edit before is gone"
+    assert {*program.cache.joinpath("workspaces").iterdir()} == kept
+    plain.edit("source", "three\n")
+    assert "1 file changed" in program.done("build", "small").stderr, "its build folder is still there"
+    (program.definitions / ".lithify/workspaces.json").unlink()
+    program.done("gc", "--gc-keep", "0")
+    assert not [*program.cache.joinpath("workspaces").iterdir()]
+    assert plain.state("small") == "cached"
+
+
+def test_what_fails_to_open_leaves_nothing(plain: Place) -> None:
+    change(plain, "  ref: main\n", "  ref: main\n- {kind: patch, path: fix.patch}\n")
+    write_files(plain.program.definitions, {"fix.patch": PATCH.replace("-the library", "-something else")})
+    plain.program.done("lock")
+    said = plain.program.run("workspace", "open", "lib", str(plain.workspace))
+    assert said.status == 1
+    assert "fix.patch" in said.stderr
+    assert not plain.workspace.exists()
+    assert plain.program.done("workspace", "list").stdout == "no workspace is open\n"
