@@ -12,6 +12,7 @@ from lithify import __version__
 from lithify.cli.help_texts import stale_texts
 from lithify.cli.helping import TEXTS, overview
 from lithify.cli.registry import COMMANDS, PANELS, CommandEntry, find_entry
+from lithify.process import tool_environment
 from tests.cli.transcript import TREE, typist_on
 from tests.program import PROJECT
 
@@ -107,5 +108,9 @@ def test_who_stops_reading_is_no_error_in_words() -> None:
 
 def test_a_full_disk_is_one_line() -> None:
     line = '"$0" -m lithify --help >/dev/full'
-    done = subprocess.run(["sh", "-c", line, sys.executable], cwd=PROJECT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device\n")
+    for unbuffered in ("", "1"):
+        environment = tool_environment({"PYTHONUNBUFFERED": unbuffered})
+        done = subprocess.run(
+            ["sh", "-c", line, sys.executable], cwd=PROJECT, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (1, "ERROR: No space left on device\n")
