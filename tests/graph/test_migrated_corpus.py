@@ -164,3 +164,12 @@ def test_the_schema_takes_what_was_migrated(unpacked: Mapping[str, Path], versio
             data = yaml.load(text, Loader=yaml.CSafeLoader)
             refused += [(name, error.message) for error in validators[data["kind"]].iter_errors(data)]
     assert refused == []
+
+
+@pytest.mark.parametrize("version", OPEN)
+def test_one_step_after_another_leads_to_the_same_tree(unpacked: Mapping[str, Path], version: str) -> None:
+    texts = before(unpacked[version])
+    for number in range(int(version[1:]) + 1, 10):
+        texts = lift(texts, number).texts
+        assert texts.definitions().format.number == number
+    assert texts == lifted(unpacked[version]).texts
