@@ -67,7 +67,8 @@ def _ended(messages: Messages, text: str, status: int) -> int:
     """Say how it ended, after what the command itself has printed."""
     try:
         sys.stdout.flush()
-    except OSError:  # nobody reads it, or there is no room for it: what is left of it goes nowhere, at the exit too
+    except OSError:
+        # nobody reads it, or there is no room for it: what is left of it goes nowhere, at the exit too
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     messages.error(text)
     return status

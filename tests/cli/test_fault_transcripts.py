@@ -1,9 +1,9 @@
 """Transcripts of what is said of definitions that are wrong, or that differ: each kind of fault or change in its own tree.
 
-A file of ``transcripts/faults/`` or ``transcripts/commits/`` begins with the files that stand over those of the small tree, ``=== NAME`` and the text;
-``=== NAME escaped`` is text with escapes for bytes, ``=== NAME * 1000`` a text that stands there so often, ``=== -NAME`` a
-file that is not there; ``commits`` has the small tree in one commit and these files in the next. Then come the commands and
-all that they say. ``RENEW_TRANSCRIPTS=1`` writes what they say now.
+A file of ``transcripts/faults/`` or ``transcripts/commits/`` begins with the files that stand over those of the small tree,
+``=== NAME`` and the text; ``=== NAME escaped`` is text with escapes for bytes, ``=== NAME * 1000`` a text that stands there
+so often, ``=== -NAME`` a file that is not there; ``commits`` has the small tree in one commit and these files in the next.
+Then come the commands and all that they say. ``RENEW_TRANSCRIPTS=1`` writes what they say now.
 """
 
 from __future__ import annotations

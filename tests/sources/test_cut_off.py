@@ -61,7 +61,7 @@ def test_a_wrong_byte_anywhere(content: bytes, server: Server, context: SourceCo
         )[number % 3]
         server.instead[NAME] = wrong
         with pytest.raises(
-            (PinMismatch, FetchError), match="not what is pinned|is longer than|stopped after"
+            (PinMismatch, FetchError), match=r"not what is pinned|is longer than|stopped after"
         ):
             KIND.fetch(source, pin, context)
         assert kept(context) == []
