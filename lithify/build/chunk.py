@@ -44,7 +44,7 @@ from lithify.sources.compose import compose
 from lithify.staging.area import staging_area
 from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.logs import LogWriter
-from lithify.staging.sandbox import Bind, Limits, Sandbox, run_command
+from lithify.staging.sandbox import GRACE_SECONDS, Bind, Limits, Sandbox, run_command
 from lithify.store.content import content_digest
 from lithify.store.layer import Layer
 from lithify.store.layers import ensure_layer
@@ -83,7 +83,7 @@ class LaidOut:
     destdir: Path
     digest: str
     kept: KeptSteps | None = None
-    """Of a build folder that is kept from build to build: what of the steps is left to do."""
+    """The course of the steps in a build folder that is kept from build to build."""
 
 
 class KeptSteps(Protocol):
@@ -184,13 +184,13 @@ def _run_commands(
             environment = {**step_environment(workshop, order, step), **sandbox.environment}
             for command in commands:
                 with timed(workshop.report, "run", chunk.name, step):
-                    ended = run_command(
-                        sandbox.with_environment(environment), command, log=log, interrupt=workshop.interrupt
-                    )
+                    within = sandbox.with_environment(environment)
+                    grace = GRACE_SECONDS if kept is not None else 0.0
+                    ended = run_command(within, command, log=log, interrupt=workshop.interrupt, grace=grace)
                 if ended.returncode != 0:
-                    _stop_if_asked(workshop)
-                    if kept is not None and ended.reason.startswith("exit_code="):
+                    if kept is not None and ended.by_itself:
                         kept.ended()
+                    _stop_if_asked(workshop)
                     raise _failed(order, bench, log, step, _text(command), ended.reason)
                 peaks.append(ended.peak_memory or 0)
             seconds[step] = time.monotonic() - began

@@ -1,4 +1,6 @@
-"""A fork bomb where the kernel counts nothing for us: as the machine's root, without control groups.
+"""The processes of a sandbox, seen from outside: counted, and asked to end.
+
+A fork bomb where the kernel counts nothing for us: as the machine's root, without control groups.
 
 There a sandbox's processes are counted from outside, a few times a second, and it is ended when they are too many. Between
 two looks a bomb makes some thousands more: enough of a limit for a machine to survive it, and not exact.
@@ -7,7 +9,10 @@ two looks a bomb makes some thousands more: enough of a limit for a machine to s
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 BETWEEN = 0.2
 """Seconds between two looks."""
@@ -42,6 +47,38 @@ class Crowd:
             except OSError:
                 continue  # it has ended, or is of those on the host that are not ours to look at
         return total
+
+
+def ask_to_end(first: int) -> None:
+    """Send SIGTERM to all processes of the pid namespace of its ``first``, but for the one that waits for all the others.
+
+    That is the shell, whose end would be that of the namespace, while ``make`` still removes what was half made. Where it is
+    alone, it gets the signal itself. Raises :class:`OSError` where the namespace has gone.
+    """
+    namespace = os.stat(f"/proc/{first}/ns/pid").st_ino
+    waiting: list[int] = []
+    others: list[int] = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == first:
+            continue
+        try:
+            process = os.pidfd_open(int(name))
+        except OSError:
+            continue
+        try:
+            if os.stat(f"/proc/{name}/ns/pid").st_ino != namespace:
+                os.close(process)
+                continue
+            parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):  # it has ended, or is not ours to look at
+            os.close(process)
+            continue
+        (waiting if parent == first else others).append(process)
+    for process in others or waiting:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+    for process in (*others, *waiting):
+        os.close(process)
 
 
 def _of_the_machine() -> int:

@@ -17,8 +17,11 @@ from lithify.staging.logs import LogWriter
 from lithify.staging.supervision import Ended, supervise
 from lithify.staging.terminal import run_interactive
 
+GRACE_SECONDS = 3.0
+"""How long an interrupted command may take to remove what it has half made, where its build folder is kept."""
 __all__ = [
     "CAPABILITIES",
+    "GRACE_SECONDS",
     "HOSTNAME",
     "UMASK",
     "Bind",
@@ -35,9 +38,17 @@ __all__ = [
 
 
 def run_command(
-    sandbox: Sandbox, command: Command, *, log: LogWriter, interrupt: threading.Event | None = None
+    sandbox: Sandbox,
+    command: Command,
+    *,
+    log: LogWriter,
+    interrupt: threading.Event | None = None,
+    grace: float = 0.0,
 ) -> Ended:
-    """Run one command as ``sh -x -e -c COMMAND``, the command one unaltered argument, and return how it ended."""
+    """Run one command as ``sh -x -e -c COMMAND``, the command one unaltered argument, and return how it ended.
+
+    ``grace``: see :func:`~lithify.staging.supervision.supervise`.
+    """
     text = os.fsdecode(command) if isinstance(command, bytes) else command
     return supervise(
         arguments(sandbox),
@@ -45,6 +56,7 @@ def run_command(
         limits=sandbox.limits,
         log=log,
         interrupt=interrupt,
+        grace=grace,
     )
 
 

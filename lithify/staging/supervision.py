@@ -23,7 +23,7 @@ from io import FileIO
 
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
-from lithify.staging.crowd import Crowd
+from lithify.staging.crowd import Crowd, ask_to_end
 from lithify.staging.limits import UMASK, Limits, Preparation
 from lithify.staging.logs import LogWriter
 from lithify.staging.seccomp import open_filter
@@ -34,6 +34,7 @@ END_SECONDS = 5.0
 """How long processes that were killed may take to end, before it is an error."""
 DRAIN_SECONDS = 1.0
 """How long output is still read after the end."""
+INTERRUPTED = "interrupted"
 LONGEST_ARGUMENT = 128 << 10
 """Bytes of one argument: the kernel's ``MAX_ARG_STRLEN``."""
 _READ = 1 << 16
@@ -52,6 +53,8 @@ class Ended:
     """Processor time of all processes; None where the kernel did not tell us."""
     peak_memory: int | None = None
     """Bytes: of all processes together where there is a control group, else of the biggest one."""
+    by_itself: bool = True
+    """No process of it was killed: it ended, well or not, or did so in time when it was asked to."""
 
 
 def supervise(
@@ -61,8 +64,11 @@ def supervise(
     limits: Limits,
     log: LogWriter,
     interrupt: threading.Event | None = None,
+    grace: float = 0.0,
 ) -> Ended:
     """Run ``command`` by bubblewrap's command line ``arguments`` and return how it ended; all it printed is in the log.
+
+    An interrupted one is asked to end, so that it can take away what it has half made, and killed after ``grace`` seconds.
 
     bubblewrap is started and waited for in the calling thread, which ``--die-with-parent`` follows.
     """
@@ -77,6 +83,7 @@ def supervise(
         with _started(arguments, command, preparation) as running:
             running.count(preparation.counted)
             stopped = running.watch(log, limits.timeout, interrupt, began)
+            by_itself = stopped is None or (stopped == INTERRUPTED and running.ends_when_asked(log, grace))
             running.end(log)
         peak, was_killed = _memory_of(preparation)
     finally:
@@ -93,6 +100,7 @@ def supervise(
         seconds=time.monotonic() - began,
         cpu_seconds=running.cpu_seconds,
         peak_memory=peak if peak is not None else running.peak_memory,
+        by_itself=by_itself and not was_killed and returncode >= 0,
     )
 
 
@@ -197,7 +205,7 @@ class _Running:
         poller.register(self._outer, select.POLLIN)
         while True:
             if interrupt is not None and interrupt.is_set():
-                return "interrupted"
+                return INTERRUPTED
             if timeout is not None and time.monotonic() - began > timeout:
                 return f"timed out after {timeout:g} s"
             if self._crowd is not None and self._crowd.is_too_big():
@@ -211,6 +219,21 @@ class _Running:
                     poller.unregister(self._output)  # the command goes on without it
             elif self._outer in ready:
                 return None
+
+    def ends_when_asked(self, log: LogWriter, grace: float) -> bool:
+        """Return whether the command ends within ``grace`` seconds of a SIGTERM; what it says meanwhile is logged."""
+        if self._first is None or grace <= 0:
+            return False
+        with contextlib.suppress(OSError):  # it ends already
+            ask_to_end(self._first_pid)
+        end = time.monotonic() + grace
+        while not _has_ended(self._outer) and time.monotonic() < end:
+            if select.select([self._output, self._outer], [], [], TICK)[0] == [self._output]:
+                data = os.read(self._output, _READ)
+                if not data:  # the command goes on without it
+                    select.select([self._outer], [], [], max(0.0, end - time.monotonic()))
+                log.write(data)
+        return _has_ended(self._outer)
 
     def end(self, log: LogWriter) -> None:
         """Kill what is left, wait until it is gone, and log what it had printed.

@@ -240,21 +240,39 @@ def test_a_failure_goes_on_where_it_stopped(place: Place) -> None:
     assert "goes on, 1 file changed since the last build" in place.log("lib")
 
 
-def test_a_build_that_is_cut_off_begins_from_nothing(place: Place) -> None:
-    program = place.program
-    chunk = program.definitions / "chunks/lib.morph"
-    chunk.write_text(chunk.read_text().replace("- cat source >library", "- cat source >library && sleep 60"))
-    place.edit("source", "slow\n")
-    child = program.start("build", "small", "lib", "--events", str(program.folder / "tmp/events"))
-    events = program.folder / "tmp/events"
+def interrupted(place: Place, file: str) -> None:
+    """Build ``lib``, interrupt it once when its build step has made a file, and wait for its end."""
+    child = place.program.start("build", "small", "lib")
     deadline = time.monotonic() + 60
-    while not (events.exists() and '"build"' in events.read_text()):
+    while not list(place.program.cache.glob(f"workspaces/*/build/{file}")):
         assert time.monotonic() < deadline and child.poll() is None
         time.sleep(0.05)
     child.terminate()
     child.communicate()
     assert child.returncode == 130
-    chunk.write_text(chunk.read_text().replace(" && sleep 60", ""))
+
+
+def test_a_build_that_is_interrupted_goes_on(place: Place) -> None:
+    program = place.program
+    chunk = program.definitions / "chunks/lib.morph"
+    slow = "- cat source >library && touch begun && { grep fast source || sh -c 'sleep 60' && touch ended; }"
+    chunk.write_text(chunk.read_text().replace("- cat source >library", slow))
+    place.edit("source", "slow\n")
+    interrupted(place, "begun")
+    assert not list(program.cache.glob("workspaces/*/build/ended"))
+    place.edit("source", "fast\n")
+    program.done("build", "small", "lib")
+    assert "goes on, 1 file changed" in place.log("lib")
+
+
+def test_a_build_that_is_cut_off_begins_from_nothing(place: Place) -> None:
+    program = place.program
+    chunk = program.definitions / "chunks/lib.morph"
+    deaf = "- cat source >library && touch begun && sh -c 'trap \"\" TERM; sleep 60; sleep 60; true'"
+    chunk.write_text(chunk.read_text().replace("- cat source >library", deaf))
+    place.edit("source", "slow\n")
+    interrupted(place, "begun")
+    chunk.write_text(chunk.read_text().replace(deaf, "- cat source >library"))
     place.edit("source", "fast\n")
     program.done("build", "small", "lib")
     assert "from nothing: the last build was cut off" in place.log("lib")
@@ -311,7 +329,16 @@ def test_an_edit_of_one_file_compiles_one_file() -> None:
             lines = place.log("big").splitlines()
             return [line.rpartition(" ")[2] for line in lines if line.startswith("gcc -O0 -c")]
 
-        assert len(compiled()) == FILES
+        # one interruption: make removes what the compiler was at, and goes on with the rest
+        child = program.start("build", "small", "big")
+        deadline = time.monotonic() + 120
+        while len(list(program.cache.glob("workspaces/*/build/*.o"))) < 10:
+            assert time.monotonic() < deadline and child.poll() is None
+            time.sleep(0.05)
+        child.terminate()
+        child.communicate()
+        made = len(list(program.cache.glob("workspaces/*/build/*.o")))
+        assert len(compiled()) == FILES - made
         place.edit("f7.c", "int f7(void) { return 8; }\n")
         assert compiled() == ["f7.c"]
         place.edit("new.c", "int fresh(void) { return 1; }\n")
