@@ -140,7 +140,7 @@ def _try_file_system(root: Path) -> None:
             try:
                 attempt()
             except OSError as error:
-                if error.errno == errno.ENOSPC:
+                if is_full_error(error):
                     raise
                 missing.append(what)
     finally:
@@ -161,14 +161,20 @@ def _mode_probe(path: Path) -> None:
 
 def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
     """Return the error that a user can act on for a failed write below ``path``."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return no_space(path)
+    place = os.fsdecode(error.filename2 or error.filename or path)
+    if is_full_error(error):
+        return no_space(path, error)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return HostError(
-            f"cannot write {error.filename or path}: {error.strerror}",
+            f"cannot write {place}: {error.strerror}",
             hints=["choose a folder that is yours with --cachedir, or LITHIFY_CACHEDIR"],
         )
-    return StoreError(f"{error.filename or path}: {error.strerror}")
+    return StoreError(f"{place}: {error.strerror}")
+
+
+def is_full_error(error: OSError) -> bool:
+    """Return whether something could not be written for want of room, on the disk or in a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_full(path: Path) -> bool:
@@ -177,18 +183,21 @@ def is_full(path: Path) -> bool:
     return usage.f_bavail * usage.f_frsize < 1 << 20 or (usage.f_files > 0 and usage.f_favail < 16)
 
 
-def no_space(path: Path) -> NoSpace:
-    """Return the error for a full file system, with figures and what helps."""
+def no_space(path: Path, error: OSError | None = None) -> NoSpace:
+    """Return the error for a full file system, with figures and what helps; ``error`` tells whether it was a quota."""
     there = path
     while not there.exists() and there != there.parent:
         there = there.parent
     usage = os.statvfs(there)
     free = usage.f_bavail * usage.f_frsize
     inodes = f", {usage.f_favail} inodes" if usage.f_files else ""
-    return NoSpace(
-        f"no space left in {path}: {free // (1 << 20)} MiB free{inodes}",
-        hints=["`lithify gc` frees what nothing needs; --cachedir moves the cache to another file system"],
-    )
+    figures = f"{free // (1 << 20)} MiB free{inodes}"
+    helps = "`lithify gc` frees what nothing needs; --cachedir moves the cache to another file system"
+    if error is not None and error.errno == errno.EDQUOT:
+        # what a quota leaves, each kind of file system tells in its own way
+        figures = f"a disk quota is used up (the file system has {figures})"
+        helps += "; `quota -s` or `btrfs qgroup show` tells what the quota is"
+    return NoSpace(f"no space left in {path}: {figures}", hints=[helps])
 
 
 @contextmanager
@@ -302,8 +311,8 @@ def publish(
                 sync_path(target.parent)
         except OSError as error:
             remove_tree(aside)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise no_space(target) from error
+            if is_full_error(error):
+                raise no_space(target, error) from error
             raise
         except BaseException:
             remove_tree(aside)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lithify.build.chunk import ChunkOrder
 from lithify.build.metadata import BuiltChunk
-from lithify.errors import BuildFailed, Interrupted, LithifyError, SeveralFailed
+from lithify.cache import is_full_error, no_space
+from lithify.errors import BuildFailed, Interrupted, LithifyError, NoSpace, SeveralFailed
 from lithify.events import ComponentFailed, TimeLeft, timed
 from lithify.graph.model import SystemGraph
 from lithify.schedule.plan import Plan, expected_paths, time_left
@@ -210,12 +213,24 @@ class _Run:
             self.queue.ended(name, available=True)
         except (LithifyError, OSError, subprocess.SubprocessError) as error:
             self.queue.ended(name, available=False)
-            failure = error if isinstance(error, LithifyError) else LithifyError(f"{name}: {error}")
+            failure = self._failure(name, error)
             if not isinstance(failure, Interrupted):
                 self.failures.append(failure)
                 self._failed.add(name)
                 self._tell(name, failure)
                 self._go_on(name, failure)
+
+    def _failure(self, name: str, error: Exception) -> LithifyError:
+        """Return a failure as the user is to be told it."""
+        if isinstance(error, OSError) and is_full_error(error):
+            written = error.filename2 or error.filename
+            place = Path(os.fsdecode(written)) if written else self.undertaking.workshop.cache.root
+            error = no_space(place, error)
+        if isinstance(error, NoSpace):
+            return NoSpace(f"{name}: {error.message}", hints=error.hints)
+        if isinstance(error, LithifyError):
+            return error
+        return LithifyError(f"{name}: {error}")
 
     def _go_on(self, name: str, failure: LithifyError) -> None:
         """Do what the policy, or the user, says about a failure."""

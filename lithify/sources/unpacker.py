@@ -51,7 +51,8 @@ def unpack(job: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:
         kind = "os" if error.errno else "damaged"  # gzip and bz2 raise it for damaged data
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return {"error": "full" if full else kind, "archive": name, "text": str(error)}
+        text = str(error)
+        return {"error": "full" if full else kind, "archive": name, "text": text, "errno": error.errno}
     except (ValueError, LookupError, OverflowError, RecursionError):
         return {
             "error": "damaged",

@@ -102,7 +102,7 @@ def _error(result: dict[str, Any], into: Path) -> Exception:
                 f"{archive} unpacks to {text}", hints=["an archive that grows so much is taken for a trap"]
             )
         case "full":
-            return no_space(into)
+            return no_space(into, OSError(result["errno"], text))
         case "damaged":
             return SourceError(
                 f"{archive} cannot be unpacked: {text}",

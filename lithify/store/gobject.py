@@ -6,6 +6,7 @@ built needs none of it. Loading starts no thread (checked by a test), so that a 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import threading
 import warnings
@@ -86,7 +87,8 @@ Gio: Any = _Module("Gio")
 OSTree: Any = _Module("OSTree")
 
 _DENIED = ("PERMISSION_DENIED", "READ_ONLY")
-_FULL_TEXTS = ("min-free-space", "Disk quota exceeded", "No space left on device")
+_QUOTA_TEXT = "Disk quota exceeded"
+_FULL_TEXTS = ("min-free-space", _QUOTA_TEXT, "No space left on device")
 """libostree reports its own reserve with a code that says nothing, so the text is asked as well."""
 
 
@@ -108,7 +110,8 @@ def _ours(error: Any, place: Path, what: str) -> StoreError | HostError:
     if error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NO_SPACE) or any(
         text in error.message for text in _FULL_TEXTS
     ):
-        return no_space(place)
+        quota = OSError(errno.EDQUOT, error.message) if _QUOTA_TEXT in error.message else None
+        return no_space(place, quota)
     if any(error.matches(Gio.io_error_quark(), getattr(Gio.IOErrorEnum, code)) for code in _DENIED):
         return HostError(
             f"{what}: {error.message}",

@@ -241,6 +241,63 @@ def full_at(bench: Bench, options: str) -> tuple[bool, str]:
     return said.status != 0, f"a disk of {options}: {wrong}" if wrong else ""
 
 
+@contextmanager
+def disk_with_quotas(bench: Bench) -> Iterator[Path]:
+    """Yield a folder on a disk of 300 MB that can have a quota: btrfs, for root."""
+    with place(bench) as folder:
+        image, mounted = folder / "disk", folder / "mounted"
+        mounted.mkdir()
+        with open(image, "wb") as file:
+            file.truncate(300 << 20)
+        subprocess.run(["mkfs.btrfs", "-q", str(image)], check=True, capture_output=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=True)
+        try:
+            for line in (["quota", "enable", str(mounted)], ["subvolume", "create", str(mounted / "own")]):
+                subprocess.run(["btrfs", *line], check=True, capture_output=True)
+            yield mounted / "own"
+        finally:
+            subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+def over_quota(bench: Bench, disk: Path, quota: str) -> tuple[bool, str]:
+    """Build with a quota on a disk, then without; return whether it was too small, and what is wrong."""
+    cache = Path(tempfile.mkdtemp(dir=disk))
+    try:
+        subprocess.run(["btrfs", "qgroup", "limit", quota, str(disk)], check=True)
+        said = bench.run(cache, "build", "small")
+        wrong = bench.wrong_with(
+            said, told=["no space left in", "a disk quota is used up", "MiB free", "lithify gc"]
+        )
+        subprocess.run(["btrfs", "qgroup", "limit", "none", str(disk)], check=True)
+        wrong = wrong or bench.wrong_after(cache)
+    finally:
+        subprocess.run(["rm", "-rf", str(cache)], check=True)
+        subprocess.run(["btrfs", "filesystem", "sync", str(disk)], check=True)
+    return said.status != 0, f"a quota of {quota}: {wrong}" if wrong else ""
+
+
+def full_target(bench: Bench, name: str, size: str) -> tuple[bool, str]:
+    """Deploy to a small disk, then to the same one enlarged; return whether it was too small, and what is wrong."""
+    with place(bench) as cache, place(bench, f"size={size}") as target:
+        bench.run(cache, "build", "small")
+        whole = cache / "whole"
+        line = ("deploy", "small", name)
+        bench.run(cache, *line, f"{name}.location={whole}")
+        expected = whole.read_bytes()
+        made = target / "made"
+        said = bench.run(cache, *line, f"{name}.location={made}")
+        wrong = "" if said.status == 0 else bench.wrong_with(said, told=["no space left in", "MiB free"])
+        left = sorted(path.name for path in target.iterdir() if said.status != 0)
+        wrong = wrong or (f"it left {left}" if left else "")
+        remount(target, "size=1g")
+        if made.exists():
+            made.unlink()
+        again = bench.run(cache, *line, f"{name}.location={made}")
+        if not wrong and (again.status != 0 or made.read_bytes() != expected):
+            wrong = f"the same command, then: {again.status}: {again.stderr[-2000:]}"
+    return said.status != 0, f"{name} to a disk of {size}: {wrong}" if wrong else ""
+
+
 def read_only(bench: Bench) -> str:
     """Build, have the disk become read-only, and ask for more; return what is wrong."""
     with place(bench, "size=1g") as cache:
@@ -284,8 +341,23 @@ def disks(extent: Extent) -> Tally:
             full, wrong = full_at(bench, options)
             tally.check(not wrong, wrong)
             tally.outcomes["too small a disk" if full else "a disk that was enough"] += 1
+        for name, kibibytes in [
+            *(("tar", n * 128) for n in range(1, 24)),
+            *(("image", n * 1024) for n in range(1, 64, 4)),
+        ]:
+            full, wrong = full_target(bench, name, f"{kibibytes}k")
+            tally.check(not wrong, wrong)
+            tally.outcomes[f"{name}: too small a disk" if full else f"{name}: a disk that was enough"] += 1
         wrong = read_only(bench)
         tally.check(not wrong, wrong)
+        if shutil.which("mkfs.btrfs") is None:
+            tally.outcomes["left out: quotas need btrfs-progs"] += 1
+        else:
+            with disk_with_quotas(bench) as disk:
+                for kibibytes in range(200, 6000, 200):
+                    full, wrong = over_quota(bench, disk, f"{kibibytes}K")
+                    tally.check(not wrong, wrong)
+                    tally.outcomes["too small a quota" if full else "a quota that was enough"] += 1
     for number in (8, 12, 16, 20, 24, 32, 48, 64):
         wrong = without_descriptors(bench, number)
         tally.check(not wrong, f"{number} open files: {wrong}")

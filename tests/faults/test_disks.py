@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.disks import Bench, broken_at, full_at, make_bench, read_only, without_descriptors
+from tests.faults.disks import (
+    Bench,
+    broken_at,
+    disk_with_quotas,
+    full_at,
+    full_target,
+    make_bench,
+    over_quota,
+    read_only,
+    without_descriptors,
+)
 from tests.hostile.bench import quick_folder
 from tests.staging.stacks import need_static_shell
 
@@ -59,6 +70,25 @@ def test_a_full_disk_is_told_with_figures_and_the_command_that_helps(bench: Benc
     full, wrong = full_at(bench, options)
     assert wrong == ""
     assert full
+
+
+@pytest.mark.usefixtures("_mounts")
+@pytest.mark.parametrize(("name", "size"), [("tar", "512k"), ("image", "1m")])
+def test_a_full_disk_that_is_deployed_to_is_told_and_left_empty(bench: Bench, name: str, size: str) -> None:
+    full, wrong = full_target(bench, name, size)
+    assert wrong == ""
+    assert full
+
+
+@pytest.mark.usefixtures("_mounts")
+def test_a_quota_is_told_as_one(bench: Bench) -> None:
+    if shutil.which("mkfs.btrfs") is None:
+        pytest.skip("needs btrfs-progs")
+    with disk_with_quotas(bench) as disk:
+        for quota in ("100K", "1M"):
+            full, wrong = over_quota(bench, disk, quota)
+            assert wrong == ""
+            assert full
 
 
 @pytest.mark.usefixtures("_mounts")
