@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.build.definitions import small_tree
@@ -58,14 +58,16 @@ static int counts_at(int fd, const char *path) {
   return fd != AT_FDCWD && counts_fd(fd);
 }
 
-static int fails(int counted) {
-  if (!counted) return 0;
+static int fails_at(int counted, int reading) {
+  if (!counted || reading != !!getenv("FAULT_READS")) return 0;
   long number = atomic_fetch_add(&seen, 1) + 1;
   const char *from = getenv("FAULT_FROM"), *code = getenv("FAULT_ERRNO"), *last = getenv("FAULT_LAST");
   if (!from || number < atol(from) || (last && number > atol(last))) return 0;
   errno = atoi(code);
   return 1;
 }
+
+static int fails(int counted) { return fails_at(counted, 0); }
 
 __attribute__((destructor)) static void tell(void) {
   const char *name = getenv("FAULT_COUNT");
@@ -77,6 +79,11 @@ __attribute__((destructor)) static void tell(void) {
 #define CALL(type, name, parameters, arguments, counted) \
   type name parameters { return fails(counted) ? -1 : REAL(name) arguments; }
 
+#define READ(name, parameters, arguments) \
+  ssize_t name parameters { return fails_at(counts_fd(fd), 1) ? -1 : REAL(name) arguments; }
+
+READ(read, (int fd, void *data, size_t size), (fd, data, size))
+READ(pread64, (int fd, void *data, size_t size, off64_t at), (fd, data, size, at))
 CALL(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), counts_fd(fd))
 CALL(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at), counts_fd(fd))
 CALL(ssize_t, copy_file_range, (int in, off64_t *from, int out, off64_t *to, size_t size, unsigned flags),
@@ -104,7 +111,7 @@ CALL(int, symlinkat, (const char *target, int fd, const char *path), (target, fd
     return fails((flags & O_CREAT) && counts_at(fd, path)) ? -1 : REAL(name)(fd, path, flags, mode); }
 OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64)
 """
-"""Counts the calls by which a process writes below a folder, and lets them fail from the n-th on."""
+"""Counts the calls by which a process writes below a folder, or reads there, and lets them fail from the n-th on."""
 
 NO_SPACE_KEPT = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
 """Settings without which a build on a small disk would not begin."""
@@ -208,6 +215,50 @@ def place(bench: Bench, kind: str = "") -> Iterator[Path]:
 def remount(folder: Path, options: str) -> None:
     """Give a mounted tmpfs other options."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A cache in which a system was built, and another state of the definitions, which needs much of it."""
+
+    bench: Bench
+    """With what a build of the changed definitions prints."""
+    reads: int
+    """By how many calls that build reads its cache."""
+
+    @contextmanager
+    def copied(self) -> Iterator[Path]:
+        """Yield a place with the cache as it was before the change."""
+        with place(self.bench) as there:
+            subprocess.run(["cp", "-a", str(self.bench.folder / "used" / "cache"), str(there)], check=True)
+            yield there
+
+
+def make_used(bench: Bench) -> Used:
+    """Build once, and change what the system's program is made from."""
+    own = replace(bench, folder=bench.folder / "reading")
+    small_tree(own.folder / "definitions")
+    used = own.folder / "used"
+    used.mkdir()
+    assert own.run(used, "build", "small").status == 0
+    (own.folder / "definitions" / "app" / "main").write_text("#!/bin/sh\n# another\n")
+    made = Used(bench=own, reads=0)
+    with made.copied() as cache:
+        count = own.folder / "count"
+        said = own.run(cache, "build", "small", faults={"FAULT_READS": "1", "FAULT_COUNT": str(count)})
+        assert said.status == 0, said
+        return Used(bench=replace(own, result=said.stdout), reads=int(count.read_text()))
+
+
+def unreadable_at(used: Used, number: int, *, once: bool = False) -> str:
+    """Let the n-th read of the cache, and all that follow, fail with EIO, and return what is wrong with that."""
+    faults = {"FAULT_READS": "1", "FAULT_FROM": str(number), "FAULT_ERRNO": str(errno.EIO)}
+    if once:
+        faults["FAULT_LAST"] = str(number)
+    with used.copied() as cache:
+        said = used.bench.run(cache, "build", "small", faults=faults)
+        wrong = used.bench.wrong_with(said) or used.bench.wrong_after(cache)
+    return f"read {number}{' alone' if once else ''}: {wrong}" if wrong else ""
 
 
 BROKEN = {
@@ -333,6 +384,13 @@ def disks(extent: Extent) -> Tally:
                 wrong = broken_at(bench, code, number, once=once)
                 tally.check(not wrong, wrong)
                 tally.outcomes[f"{errno.errorcode[code]}"] += 1
+    used = make_used(bench)
+    tally.figures["reads of a build that needs little"] = used.reads
+    for number in range(1, used.reads + 1, max(1, used.reads * 20 // max(extent.kills, 1))):
+        for once in (False, True):
+            wrong = unreadable_at(used, number, once=once)
+            tally.check(not wrong, wrong)
+            tally.outcomes["EIO from reading"] += 1
     if os.geteuid() == 0:
         for options in [
             *(f"size={size * 256}k" for size in range(4, 37)),

@@ -19,8 +19,10 @@ from tests.faults.disks import (
     full_at,
     full_target,
     make_bench,
+    make_used,
     over_quota,
     read_only,
+    unreadable_at,
     without_descriptors,
 )
 from tests.hostile.bench import quick_folder
@@ -62,6 +64,14 @@ def test_a_write_that_fails_is_told_and_nothing_is_damaged(
     if bench.shim is None:
         pytest.skip("there is no C compiler")
     assert broken_at(bench, code, number, once=once) == ""
+
+
+def test_a_disk_that_cannot_be_read_is_told_and_nothing_is_damaged(bench: Bench) -> None:
+    if bench.shim is None:
+        pytest.skip("there is no C compiler")
+    used = make_used(bench)
+    for number in (1, used.reads // 3, used.reads * 3 // 4):
+        assert unreadable_at(used, number) == ""
 
 
 @pytest.mark.usefixtures("_mounts")
