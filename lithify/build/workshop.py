@@ -58,10 +58,14 @@ class Bench:
     scratch: Path
     """In ``tempdir``: the build folder and the sources."""
 
-    def keep(self) -> Path:
-        """Mark the bench as that of a failed build, so that it stays for a shell; return its folder."""
-        (self.staging / FAILED).touch()
+    def keep(self, step: str = "") -> Path:
+        """Mark the bench as that of a build that failed at ``step``, so that it stays for a shell; return its folder."""
+        (self.staging / FAILED).write_text(step)
         return self.staging
+
+    def failed_step(self) -> str:
+        """Return the step at which the build failed; empty where it was none."""
+        return (self.staging / FAILED).read_text()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lithify.deploy.machine import (
     need_qemu,
     run_on_terminal,
 )
-from lithify.errors import UsageError
+from lithify.errors import LithifyError, UsageError
 
 
 def command(
@@ -45,7 +45,7 @@ def command(
     """
     path = ctx.obj.cwd / image
     if not path.is_file():
-        raise UsageError(f"there is no image {image}", hints=["`lithify deploy CLUSTER` makes it"])
+        raise LithifyError(f"there is no image {image}", hints=["`lithify deploy CLUSTER` makes it"])
     need_qemu()
     if not is_gpt_image(path):
         raise UsageError(f"{image} is no disk image with a partition table (GPT)")

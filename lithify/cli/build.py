@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,11 +19,11 @@ from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.requesting import sound_request
 from lithify.cli.run import opened
-from lithify.cli.show import as_text
+from lithify.cli.show import as_data, as_text
 from lithify.cli.space import require_room
 from lithify.cli.timing import timings_of
 from lithify.definitions.nearest import meant
-from lithify.errors import LithifyError
+from lithify.errors import LithifyError, UsageError
 from lithify.events import timed
 from lithify.graph.model import SystemGraph
 from lithify.report.states import expectation
@@ -45,6 +46,7 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only show what would be built, and why, as `show` does")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="with --dry-run: print it as JSON")] = False,
     events_to: Annotated[
         str,
         typer.Option(
@@ -78,13 +80,17 @@ def command(
       lithify build demo --timings trace.json
       lithify build --check zlib
     """
+    if as_json and not dry_run:
+        raise UsageError(
+            "--json is for --dry-run", hints=["--events FILE writes what a build does as JSON lines"]
+        )
     if check:
         checking = importlib.import_module("lithify.cli.check")
         checking.check(ctx.obj, origin_of(repo, ref), words, events_to)
         return
     origin, (system, *components) = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
     if dry_run:
-        _show_only(ctx.obj, origin, system, components)
+        _show_only(ctx.obj, origin, system, components, as_json=as_json)
         return
     timer = timings_of(ctx.obj, timings, timings_file)
     with (
@@ -109,13 +115,15 @@ def command(
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 
-def _show_only(invocation: Invocation, origin: Origin | None, system: str, components: Sequence[str]) -> None:
+def _show_only(
+    invocation: Invocation, origin: Origin | None, system: str, components: Sequence[str], *, as_json: bool
+) -> None:
     """Print what a build would do; one that has nothing to do, or cannot begin, says so too."""
     with reading_events(invocation) as report, opened(invocation, report, origin) as session:
         resolved = named_system(invocation, session, system)
         wanted = _chunks_of(resolved.graph, components) if components else None
         found = expectation(session, resolved, wanted)
-    sys.stdout.write(as_text(found))
+    sys.stdout.write(json.dumps(as_data(found), indent=2) + "\n" if as_json else as_text(found))
 
 
 def _chunks_of(graph: SystemGraph, components: Sequence[str]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +34,7 @@ def command(
     owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
     repo: RepoOption = "",
     ref: RefOption = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
 ) -> None:
     """Take a tree out of the store, as a folder or as a tar file.
 
@@ -41,7 +44,7 @@ def command(
       lithify checkout 3f9a01c2 /tmp/zlib --owner me
       lithify checkout demo demo.tar --tar
     """
-    target = ctx.obj.cwd / destination
+    target = Path(os.path.normpath(ctx.obj.cwd / destination))
     if os.path.lexists(target):
         raise UsageError(f"{destination} is there already", hints=["name a place that does not exist"])
     if owner not in ("", "me"):
@@ -80,4 +83,5 @@ def command(
                 ),
                 noted=False,
             )
-    sys.stdout.write(f"{target}\n")
+    made = {"made": str(target), "type": order.type, "name": name, "key": key, "content": content.digest}
+    sys.stdout.write(json.dumps(made, indent=2) + "\n" if as_json else f"{target}\n")

@@ -142,7 +142,8 @@ def _as_text(removal: Removal, *, dry_run: bool) -> str:
         + (f", {seconds_text(eviction.seconds)} to have again" if eviction.gone else "")
     )
     freed = f"{size(removal.freed)} {'would be freed' if dry_run else 'freed'}"
-    layers = "" if dry_run else f", {removal.collected.layers} layers removed"
+    number = removal.collected.layers
+    layers = "" if dry_run else f", {number} layer{'' if number == 1 else 's'} removed"
     lines.append(f"{freed}, {size(eviction.left)} left{layers}")
     return "\n".join([*lines, ""])
 

@@ -14,7 +14,7 @@ from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.definitions.model import Source
 from lithify.definitions.nearest import meant
-from lithify.errors import UsageError
+from lithify.errors import LithifyError
 from lithify.graph.resolve import resolve
 from lithify.schedule.session import Session
 from lithify.sources.lock import LOCK_NAME, write_lock
@@ -41,7 +41,7 @@ def command(
         names = {name for name, _ in declared}
         for chunk in chunks or ():
             if chunk not in names:
-                raise UsageError(f"no system has a chunk {chunk}", hints=meant(chunk, sorted(names)))
+                raise LithifyError(f"no system has a chunk {chunk}", hints=meant(chunk, sorted(names)))
         wanted = [(name, source) for name, source in declared if not chunks or name in chunks]
         moved = {name for name, _ in wanted} if update else set()
         lock, changes = lock_sources(

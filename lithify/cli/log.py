@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -15,7 +16,7 @@ from lithify.cli.naming import named_chunk
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.errors import LithifyError
+from lithify.errors import LithifyError, UsageError
 from lithify.graph.keys import known
 from lithify.report.builds import last_build
 from lithify.schedule.session import Resolved, Session
@@ -28,6 +29,7 @@ def command(
     words: Annotated[list[str], typer.Argument(metavar="[SYSTEM] CHUNK", help="the chunk")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as a running build writes")] = False,
     path_only: Annotated[bool, typer.Option("--path", help="print where the log is")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
     repo: RepoOption = "",
     ref: RefOption = "",
 ) -> None:
@@ -39,10 +41,20 @@ def command(
       lithify log systems/demo.morph dropbear
       lithify log busybox -f
     """
+    if follow and as_json:
+        raise UsageError(
+            "--follow and --json: one of them", hints=["`build --events FILE` follows a build as JSON"]
+        )
     origin, words = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
     with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         named = named_chunk(ctx.obj, session, words)
         path = log_of(session, named.resolved, named.name)
+        running = _is_running(session, path)
+    if as_json:
+        text = path.read_text(errors="replace")
+        data = {"chunk": named.name, "key": path.stem, "path": str(path), "running": running}
+        sys.stdout.write(json.dumps({**data, "lines": text.splitlines()}, indent=2) + "\n")
+        return
     if path_only:
         sys.stdout.write(f"{path}\n")
         return

@@ -14,6 +14,8 @@ from typer.main import get_command
 from lithify.cli.invocation import Invocation
 from lithify.cli.registry import CommandEntry
 from lithify.cli.timing import spelled_out
+from lithify.config import SETTING_NAMES
+from lithify.definitions.nearest import nearest
 from lithify.errors import UsageError
 
 
@@ -46,9 +48,20 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
     except Exception as error:
         if not hasattr(error, "format_message"):  # Typer's own have no public base class in all its versions
             raise
-        hint = f"`lithify {entry.name} --help` shows how it is used"
-        raise UsageError(_our_words(str(error.format_message())), hints=[hint]) from error
+        raise _wrong_use(entry, program, str(error.format_message())) from error
     return int(status or 0)
+
+
+def _wrong_use(entry: CommandEntry, program: Any, said: str) -> UsageError:
+    """Return our error for Typer's; an option that nobody knows comes with the nearest of the command's and of the settings."""
+    hint = f"`lithify {entry.name} --help` shows how it is used"
+    unknown = re.match(r"No such option: (--?)([^\s:]+)", said)
+    if unknown is None:
+        return UsageError(_our_words(said), hints=[hint])
+    own = [option.lstrip("-") for parameter in program.params for option in parameter.opts]
+    close = nearest(unknown[2], [*own, *SETTING_NAMES]) if unknown[1] == "--" else []
+    hints = [f"did you mean --{' or --'.join(close)}?"] if close else []
+    return UsageError(f"unknown option {unknown[1]}{unknown[2]}", hints=[*hints, hint])
 
 
 _OUR_WORDS = (
@@ -57,7 +70,10 @@ _OUR_WORDS = (
         re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)"),
         lambda found: f"too many arguments: {found[1]}",
     ),
-    (re.compile(r"no such option: (\S+)(.*)"), lambda found: f"unknown option {found[1]}{found[2]}"),
+    (
+        re.compile(r"invalid value for '(.*)': input should be a valid integer.*", re.IGNORECASE),
+        lambda found: f"{found[1]} needs a number",
+    ),
     (re.compile(r"option '(.*)' requires an argument"), lambda found: f"{found[1]} needs a value"),
 )
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Protocol, TextIO
@@ -23,6 +23,7 @@ from lithify.errors import UsageError
 from lithify.events import BuildPlanned, CompilerCacheUsed, Event, Report
 
 INTERRUPTED = 130
+LAST_WORDS = b"ERROR: interrupted\n"
 _SMALLEST = (20, 4)
 _UNREMARKABLE = frozenset({"cachedir", "tempdir", "log", "verbose", "quiet", "debug"})
 """Settings that change nothing of what a build does."""
@@ -144,6 +145,8 @@ def _stopping(reader: PlainReader | TerminalReader) -> Iterator[None]:
         nonlocal asked
         asked += 1
         if asked > 1:
+            with suppress(OSError):  # what holds the stream's locks may never let go of them
+                os.write(2, b"\n" * isinstance(reader, TerminalReader) + LAST_WORDS)
             os._exit(INTERRUPTED)
         raise KeyboardInterrupt
 

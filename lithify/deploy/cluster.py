@@ -30,7 +30,7 @@ def wanted_deployments(
     """Return the deployments of a cluster, or those named, in the order of the file.
 
     ``overrides``: deployment → value → text, from the command line; it wins over the deployment's own values, and these
-    over the defaults. Raises :class:`UsageError` for a name that is none, before anything is deployed.
+    over the defaults. Raises :class:`DeployError` for a name that is none, before anything is deployed.
     """
     known = {name: (system, entry) for system in cluster.systems for name, entry in system.deploy.items()}
     nested = {name for system in cluster.systems for name in _nested_names(system)}
@@ -38,10 +38,10 @@ def wanted_deployments(
         if name in known:
             continue
         if name in nested or name.rpartition(".")[2] in nested:
-            raise UsageError(
+            raise DeployError(
                 f"{name} is a sub-system's deployment: it comes with its parent and cannot be asked for"
             )
-        raise UsageError(
+        raise DeployError(
             f"{cluster.name} has no deployment {name}",
             hints=[did_you_mean(name, known) or f"it has: {', '.join(sorted(known))}"],
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lithify.build.metadata import BuiltSystem, licensing_facts
 from lithify.definitions.architectures import builds_for
 from lithify.definitions.nearest import meant
-from lithify.errors import LithifyError, UsageError
+from lithify.errors import LithifyError
 from lithify.graph.keys import known
 from lithify.graph.model import SystemGraph
 from lithify.graph.resolve import require_sound
@@ -101,7 +101,7 @@ def _components(resolved: Resolved, components: Sequence[str]) -> tuple[tuple[st
                 for artifact in stratum.artifacts
             )
         else:
-            raise UsageError(
+            raise LithifyError(
                 f"{graph.system.name} has no chunk or stratum {component}",
                 hints=meant(name, [*graph.chunks, *graph.strata]),
             )

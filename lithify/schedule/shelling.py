@@ -17,8 +17,9 @@ SHELL = ("sh", "-i")
 def run_shell(undertaking: Undertaking, name: str, *, failed: bool, argv: Sequence[str]) -> int:
     """Run a program (a shell where ``argv`` is empty) where the chunk is built, and return its exit status.
 
-    Layers, folders and environment are those of the build. With ``failed``, build folder and DESTDIR are what the last
-    failed build left, and stay. Raises :class:`LithifyError` where a dependency is not built, or nothing was left.
+    Layers, folders and environment are those of the build's last step. With ``failed``, build folder and DESTDIR are what the
+    last failed build left, and stay, and the environment is that of the step at which it failed. Raises
+    :class:`LithifyError` where a dependency is not built, or nothing was left.
     """
     workshop = undertaking.workshop
     staged = {}
@@ -41,7 +42,10 @@ def run_shell(undertaking: Undertaking, name: str, *, failed: bool, argv: Sequen
         else:
             laid_out = lay_out(workshop, own, chunk, undertaking.pins_of(name))
         order = chunk_order(undertaking, name, staged, laid_out.digest)
-        step = next((step for step, _ in reversed(chunk.commands)), STEPS[0])
+        steps = [step for step, _ in chunk.commands]
+        step = left.failed_step() if failed and left is not None else ""
+        if step not in steps:  # nothing failed, or what came after the last command
+            step = (steps or STEPS)[-1]
         with chunk_sandbox(workshop, own, order, laid_out) as sandbox:
             inside = sandbox.with_environment(
                 {**step_environment(workshop, order, step), **sandbox.environment}

@@ -254,7 +254,7 @@ def test_a_second_one_stops_it_at_once_and_nothing_is_in_the_way(program: Progra
     ):  # of two signals in one moment another thread may take both, and nobody wakes up
         child.send_signal(signal.SIGTERM)
         time.sleep(0.02)
-    child.communicate()
+    assert child.communicate()[1].endswith("ERROR: interrupted\n")
     assert child.returncode == 130
     change(program, "chunks/lib.morph", "sleep 300; ", "")
     program.done("build", "small", "lib")

@@ -81,11 +81,11 @@ class Typist:
         words = ["--no-default-configs", "-C", str(self.definitions / below), *shlex.split(line)]
         status = run(words, environment)
         said = self.capsys.readouterr()
-        told = "".join(f"{mark}{text}\n" for mark, text in _lines(said.out, said.err))
+        told = "".join(f"{mark}{text}\n" for mark, text in lines_of(said.out, said.err))
         return f"$ lithify {line}\n{told}[{status}]\n".replace(str(self.folder), "FOLDER")
 
 
-def _lines(out: str, err: str) -> list[tuple[str, str]]:
+def lines_of(out: str, err: str) -> list[tuple[str, str]]:
     """Return the lines of both outputs, those of stderr with a mark."""
     return [*(("", line) for line in out.splitlines()), *(("! ", line) for line in err.splitlines())]
 

@@ -9,7 +9,7 @@ import pytest
 from lithify.definitions.cluster import ClusterFile
 from lithify.definitions.tree import load
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
-from lithify.errors import DeployError, UsageError
+from lithify.errors import DeployError, LithifyError
 from tests.program import write_files
 
 SYSTEM = "name: s\nkind: system\narch: x86_64\nstrata:\n- morph: strata/s.morph\n"
@@ -99,10 +99,8 @@ def test_the_command_line_names_some_and_wins_over_the_file(tmp_path: Path) -> N
         (["size=5G"], "size=5G is not DEPLOYMENT.KEY=VALUE", ""),
     ],
 )
-def test_what_is_no_deployment_is_wrong_use(
-    arguments: list[str], said: str, hint: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError) as refused:
+def test_what_is_no_deployment_is_named(arguments: list[str], said: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(LithifyError) as refused:
         wanted(tmp_path, *arguments)
     assert refused.value.message == said
     assert hint in "".join(refused.value.hints)
@@ -124,7 +122,7 @@ systems:
 
 @pytest.mark.parametrize("name", ["inner", "parent.inner"])
 def test_a_sub_systems_deployment_cannot_be_asked_for(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"{name} is a sub-system's deployment: it comes with its parent"):
+    with pytest.raises(DeployError, match=f"{name} is a sub-system's deployment: it comes with its parent"):
         wanted(tmp_path, name, text=NESTED)
 
 

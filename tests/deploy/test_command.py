@@ -62,7 +62,7 @@ def test_what_a_killed_deployment_left_goes_though_nothing_is_to_be_done(small: 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["imgae"], 2, 'small has no deployment imgae\nhint: did you mean "image"?'),
+        (["imgae"], 1, 'small has no deployment imgae\nhint: did you mean "image"?'),
         (["tar", "size=1M"], 2, "size=1M is not DEPLOYMENT.KEY=VALUE"),
         (["tar", "tar.size=1M"], 1, "tar: tar has no value size\nhint: tar knows: none"),
         (["tar", "tar.type=rawdisc"], 1, "tar: unknown deployment type rawdisc"),
@@ -117,6 +117,9 @@ def test_a_commit_is_built_and_deployed_as_what_is_on_disk(small: Program, tmp_p
 
 
 def test_what_is_no_image_is_not_booted(small: Program) -> None:
-    for name, said in (("none.img", "there is no image none.img"), ("VERSION", "is no disk image")):
+    for name, status, said in (
+        ("none.img", 1, "there is no image none.img"),
+        ("VERSION", 2, "is no disk image"),
+    ):
         found = small.run("boot", name)
-        assert (found.status, said in found.stderr) == (2, True), found.stderr
+        assert (found.status, said in found.stderr) == (status, True), found.stderr
