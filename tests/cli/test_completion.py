@@ -78,6 +78,11 @@ def offered(tree: Path, *words: str) -> list[str]:
         ("shell zlib -- z", []),
         ("nonsense ", []),
         ("completion ", ["bash", "fish", "zsh"]),
+        ("workspace ", ["close", "list", "open", "reset"]),
+        ("workspace open z", ["zlib"]),
+        ("workspace close ", []),
+        ("workspace list ", []),
+        ("workspace open zlib ", []),
     ],
 )
 def test_what_a_word_may_become(tree: Path, line: str, expected: list[str]) -> None:
