@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from lithify.cache import CacheFolder
+from lithify.cli.invocation import Invocation
+from lithify.cli.messages import Messages
+from lithify.cli.run import opened
+from lithify.config import Settings
+from lithify.events import ignore
+from lithify.lease import Lease
 from lithify.process import run
+from lithify.schedule.definitions_from_git import Origin
 from tests.cli.test_queries import printed
 from tests.cli.transcript import TREE, Typist, expected, typist_on
 from tests.program import write_files
@@ -83,6 +92,22 @@ def test_what_is_asked_of_builds_can_be_of_a_commit_too(typist: Typist, line: st
         "! ERROR: --repo and --ref are given both or neither",
         "[2]",
     ]
+
+
+def test_definitions_that_are_laid_out_cannot_be_collected_meanwhile(typist: Typist) -> None:
+    invocation = Invocation(
+        cwd=typist.definitions,
+        environment={},
+        settings=Settings(cachedir=typist.folder / "cache"),
+        messages=Messages(sys.stderr, color=False),
+    )
+    other = Lease(CacheFolder(typist.folder / "cache"))
+    with opened(invocation, ignore, Origin(repo=".", ref="HEAD")) as session:
+        assert session.definitions.root.parent == session.cache.sources / "definitions"
+        with other.alone() as alone:
+            assert not alone
+    with other.alone() as alone:
+        assert alone
 
 
 def test_a_folder_of_the_systems_name_is_no_repository(typist: Typist) -> None:
