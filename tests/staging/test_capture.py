@@ -42,6 +42,7 @@ def capture_odd(folder: str) -> dict[str, object]:
     os.mknod(usr / "device", stat.S_IFCHR | 0o600, 0)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(usr / "socket"))
+    os.chmod(usr / "socket", 0o755)
     os.chown(usr / "equal", 5, 7)
     os.setxattr(usr / "equal", "user.kept", b"v")
     os.setxattr(usr / "equal", "security.capability", CAPABILITY)
