@@ -20,6 +20,7 @@ from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, w
 from lithify.deploy.deployment import check_order, is_unchanged
 from lithify.deploy.order import Order
 from lithify.errors import DeployError
+from lithify.events import Warned
 from lithify.schedule.session import Session, find_built
 
 
@@ -98,6 +99,9 @@ def _order(session: Session, wanted: Wanted, base: Path) -> Order:
             f"{wanted.name}: configuration extensions cannot be run yet: {', '.join(system.configuration_extensions)}",
             hints=["leave `configuration-extensions:` out of the system, or deploy it with morph"],
         )
+    if resolved.keys.workspaces_of_system():
+        held = ", ".join(name for name, chunk in resolved.graph.chunks.items() if chunk.workspace is not None)
+        session.report(Warned(text=f"{wanted.name}: what is deployed is built on open workspaces: {held}"))
     return Order(
         name=wanted.name,
         type=wanted.type,

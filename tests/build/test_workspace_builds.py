@@ -70,6 +70,14 @@ chunks:
   install-commands: ['mkdir -p "$DESTDIR/usr/bin" && cp program "$DESTDIR/usr/bin/"']
 """
 FILES = 200
+CLUSTER = """\
+name: c
+kind: cluster
+systems:
+- morph: systems/small.morph
+  deploy:
+    tar: {type: tar, location: small.tar}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +172,9 @@ def test_edit_build_close(place: Place) -> None:
     owner = pwd.getpwnam(program.user).pw_uid if program.user else 0
     assert {path.lstat().st_uid for path in folder.rglob("*")} == {owner}, "its files are the user's own"
     assert not (folder / "library").exists(), "what a build makes is not put into the workspace"
+    write_files(program.definitions, {"clusters/c.morph": CLUSTER})
+    deployed = program.done("deploy", "clusters/c.morph", "tar").stderr
+    assert "tar: what is deployed is built on open workspaces: lib" in deployed
     kept = place.keys()
     assert {name for name in kept if kept[name] != clean[name]} == {"lib", "app"}
     assert program.run("workspace", "close", "lib").status == 1
