@@ -88,6 +88,11 @@ def start_inside(
     )
 
 
+def as_owner() -> list[str]:
+    """Return what goes before a command that reads or removes files of a cache: those of an ordinary user's other ids too."""
+    return [] if os.geteuid() == 0 else ["unshare", "--user", "--map-auto", "--map-root-user"]
+
+
 @contextmanager
 def folder_of(user: str | None) -> Iterator[Path]:
     """Yield an empty folder that the user may write, on a file system with user attributes; removed at the end."""
@@ -97,8 +102,7 @@ def folder_of(user: str | None) -> Iterator[Path]:
             shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
         yield folder
     finally:
-        enter = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-auto", "--map-root-user"]
-        subprocess.run([*enter, "rm", "-rf", str(folder)], check=True)  # shutil ends at 1,000 levels
+        subprocess.run([*as_owner(), "rm", "-rf", str(folder)], check=True)  # shutil ends at 1,000 levels
 
 
 def make_ordinary_user() -> str:

@@ -17,7 +17,7 @@ import pytest
 from lithify.facts import Facts
 from lithify.store.reading import Commit, Repository
 from tests.build.definitions import small_tree
-from tests.inside import folder_of, make_ordinary_user
+from tests.inside import as_owner, folder_of, make_ordinary_user
 from tests.program import Program
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ def program(pristine: Program) -> Iterator[Program]:
     """A copy of the program's cache and definitions, to be damaged."""
     with folder_of(None) as folder:
         for name in ("cache", "definitions"):
-            subprocess.run(["cp", "-a", pristine.folder / name, folder / name], check=True)
+            subprocess.run([*as_owner(), "cp", "-a", pristine.folder / name, folder / name], check=True)
         yield Program(folder=folder, definitions=folder / "definitions")
 
 

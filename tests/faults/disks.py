@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.build.definitions import small_tree
 from tests.faults.parts import Extent, Tally
+from tests.inside import as_owner
 from tests.program import Program, Said
 
 SHIM = Path(__file__).with_name("shim.c")
@@ -140,7 +141,8 @@ class Used:
     def copied(self) -> Iterator[Path]:
         """Yield a place with the cache as it was before the change."""
         with place(self.bench) as there:
-            subprocess.run(["cp", "-a", str(self.bench.folder / "used" / "cache"), str(there)], check=True)
+            used = self.bench.folder / "used" / "cache"
+            subprocess.run([*as_owner(), "cp", "-a", str(used), str(there)], check=True)
             yield there
 
 

@@ -168,7 +168,6 @@ def test_everything_is_built_once_after_what_it_needs_and_within_the_limits(
     while len(done) < len(waits_for):
         running += started(queue)
         aside = queue.set_aside() if random.random() < 0.5 else []  # type: ignore[attr-defined]
-        assert started(queue) == []
         for name in aside:
             assert set(waits_for[name]) <= set(done)
             if random.random() < 0.5:  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.manifest import Device, Manifest, manifest_of
 from lithify.store.reading import Repository
 from lithify.store.writing import Store
+from tests.inside import as_owner
 from tests.store.trees import Dir, File, Node, Symlink, make_folder, read_folder
 
 EMPTY = Manifest()
@@ -26,7 +27,7 @@ EMPTY = Manifest()
 
 def fsck(cache: CacheFolder) -> str:
     done = subprocess.run(
-        ["ostree", "fsck", f"--repo={cache.ostree}"], capture_output=True, text=True, check=False
+        [*as_owner(), "ostree", "fsck", f"--repo={cache.ostree}"], capture_output=True, text=True, check=False
     )
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
