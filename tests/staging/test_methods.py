@@ -136,7 +136,9 @@ def test_every_method_shows_and_leaves_the_same(folder: Path, who: str | None) -
         (folder / method).mkdir(mode=0o777)
         os.chmod(folder / method, 0o777)
         results[method] = run_inside(look_and_change, str(folder / method), method, user=who, open_fuse=True)
-    assert len({result["method"] for result in results.values()}) == len(methods)
+    # without lowerdir+, the first method is the second
+    alike = tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 5)
+    assert len({result["method"] for result in results.values()}) == len(methods) - alike
     for result in results.values():
         del result["method"]
         after, from_capture = without_links(result["after"]), without_links(result.pop("applied"))
