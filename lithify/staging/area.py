@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ SANDBOX_POINTS = ("proc", "dev", "tmp")
 """Where the sandbox mounts something of its own."""
 OWN_LAYERS = 2
 """The mount points, and an empty one: the kernel refuses a single lower layer."""
+LONGEST_AWAY = 60.0
+"""Seconds that making a layer again may take."""
 _OWN_FOLDERS = ("empty", "points", "root", "work", "links")
 
 
@@ -42,9 +45,13 @@ def staging_area(
             hints=["`--staging-method copy` knows no limit"],
         )
     try:
-        stack = _lay(folder, layers, mount_points, upper)
         try:
-            end = method.mount(stack, folder / "root", folder)
+            try:
+                end = method.mount(_lay(folder, layers, mount_points, upper), folder / "root", folder)
+            except FileNotFoundError:
+                # another command found a layer damaged, and is making it again: it is away for a moment
+                _wait_for(layers)
+                end = method.mount(_lay(folder, layers, mount_points, upper), folder / "root", folder)
         except OSError as error:
             raise HostError(f"the staging area cannot be mounted by {method.describe()}: {error}") from error
         try:
@@ -55,6 +62,13 @@ def staging_area(
         if not os.path.ismount(folder / "root"):
             for name in _OWN_FOLDERS:
                 _discard(folder / name)
+
+
+def _wait_for(layers: Sequence[Path]) -> None:
+    """Return when all layers are there, or when one has not come back for too long."""
+    last = time.monotonic() + LONGEST_AWAY
+    while not all(layer.is_dir() for layer in layers) and time.monotonic() < last:
+        time.sleep(0.01)
 
 
 def _lay(folder: Path, layers: Sequence[Path], mount_points: Sequence[str], upper: Path | None) -> Stack:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from lithify.errors import HostError, UsageError
 from lithify.staging.area import each_once, staging_area
 from lithify.staging.capture import capture_upper
 from lithify.staging.methods import choose, methods_of
-from lithify.staging.mounting import MOST_LOWERS
+from lithify.staging.mounting import MOST_LOWERS, Stack
 from lithify.staging.names import names_in_memory
 from tests.inside import make_ordinary_user, run_inside
 from tests.staging.areas import METHODS, area, is_possible, need_method, tree_of
@@ -153,6 +155,36 @@ def test_every_method_shows_and_leaves_the_same(folder: Path, who: str | None) -
         assert results[method]["shown"] == first["shown"], method
         assert without_links(results[method]["after"]) == without_links(first["after"]), method
         assert results[method]["listing"] == first["listing"], method
+
+
+def a_layer_that_comes_back(folder: str) -> list[str]:
+    """Mount a stack of which a layer is away at first, as while another command makes it again; return what it shows."""
+    top = Path(folder)
+    layers = two_layers(top)
+    away = top / "away"
+    cache = open_cache(top / "cache")
+    method = choose(cache, "auto")
+    asked: list[str] = []
+
+    def mount(stack: Stack, target: Path, scratch: Path) -> Callable[[], None]:
+        asked.append("mount")
+        try:
+            return method.mount(stack, target, scratch)
+        except FileNotFoundError:
+            away.rename(layers[0])  # the other command is done now
+            raise
+
+    layers[0].rename(away)
+    (top / "own").mkdir()
+    with staging_area(
+        replace(method, mount=mount), layers, folder=top / "own", mount_points=[], upper=None
+    ) as root:
+        asked.append((root / "etc/file").read_text())
+    return asked
+
+
+def test_a_layer_that_another_command_makes_again_is_waited_for(folder: Path) -> None:
+    assert run_inside(a_layer_that_comes_back, str(folder))[:2] == ["mount", "mount"]
 
 
 def test_root_without_a_user_namespace_gets_the_same(folder: Path) -> None:
