@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -210,31 +210,18 @@ def _own_content(workshop: Workshop, transaction: Transaction, written: Mapping[
 
 
 def _merged(workshop: Workshop, transaction: Transaction, order: SystemOrder, own: Content) -> Merged:
-    """Return the merge of the selected artifacts and lithify's own files, written.
-
-    A chunk of which all is selected is taken whole: a third of the folders. Where something is to be said of the merge, it is
-    made once more by artifact, since messages name those.
-    """
-    chunks = order.chunks
-    whole = system_contents(order.graph, chunks)
-    artifacts = [
-        (selected.artifact, chunks[selected.chunk].artifacts[selected.artifact])
+    """Return the merge of the selected artifacts and lithify's own files, written."""
+    parts = [
+        Part(name=selected.artifact, tree=content.tree, manifest=content.manifest)
         for selected in order.graph.system.selected
+        for content in (order.chunks[selected.chunk].artifacts[selected.artifact],)
     ]
     with timed(workshop.report, "merge"):
-        try:
-            merged = merge(transaction.reading, _parts([*whole, (LITHIFY_PART, own)]))
-            is_quiet = all(overlap.second == LITHIFY_PART for overlap in merged.overlaps)
-        except MergeConflict:
-            is_quiet = False
-        if not is_quiet:
-            merged = merge(transaction.reading, _parts([*artifacts, (LITHIFY_PART, own)]))
+        merged = merge(
+            transaction.reading, [*parts, Part(name=LITHIFY_PART, tree=own.tree, manifest=own.manifest)]
+        )
         transaction.write(merged)
     return merged
-
-
-def _parts(contents: Iterable[tuple[str, Content]]) -> list[Part]:
-    return [Part(name=name, tree=content.tree, manifest=content.manifest) for name, content in contents]
 
 
 def _judge_overlaps(workshop: Workshop, graph: SystemGraph, overlaps: Sequence[Overlap]) -> None:

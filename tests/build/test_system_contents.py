@@ -1,4 +1,4 @@
-"""What a system is stacked and merged from: whole chunks, where that is the same as their artifacts."""
+"""What a system is stacked from: whole chunks, where that is the same as their artifacts."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from tests.inside import as_owner, folder_of, make_ordinary_user
 from tests.program import Program
 
 pytestmark = pytest.mark.slow
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others, or has no ids to read all")
 
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.com")
 
@@ -263,7 +264,7 @@ def test_a_sound_cache_is_sound(pristine: Program) -> None:
     assert pristine.done("fsck", "--repair").stdout == said.stdout
 
 
-@pytest.mark.parametrize("name", HARMS)
+@pytest.mark.parametrize("name", [name for name in HARMS if os.geteuid() == 0 or name != "another owner"])
 def test_damage_is_named_and_mended(program: Program, name: str) -> None:
     harm = HARMS[name]
     before = built(program, "small").metadata["content"]
@@ -305,6 +306,7 @@ def test_an_unused_object_is_checked_too(program: Program) -> None:
     assert not victim.exists()
 
 
+@needs_root
 def test_another_users_cache_is_refused(program: Program) -> None:
     os.chown(program.cache, 12345, 12345)
     said = program.run("fsck", "--repair")
@@ -339,6 +341,7 @@ def test_wrong_use(tmp_path: Path) -> None:
     assert said.stderr.startswith("ERROR: too many arguments: everything\n")
 
 
+@needs_root
 def test_somebody_elses_commit_is_no_damage(program: Program) -> None:
     repository = f"--repo={program.cache / 'ostree'}"
     tree = f"--tree=dir={program.definitions}"
