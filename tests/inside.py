@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests import stuck
+
 PROJECT = Path(__file__).resolve().parent.parent
 USER = "lithify-test"
 
@@ -51,7 +53,7 @@ def run_inside(
     """
     child = start_inside(function, *arguments, user=user, umask=umask, enter=enter, open_fuse=open_fuse)
     with child:
-        out, err = child.communicate()
+        out, err = stuck.communicate(child)
     assert child.returncode == 0, f"{function.__qualname__} failed inside:\n{out}\n{err}"
     return json.loads(out.splitlines()[-1])
 
@@ -71,6 +73,7 @@ def start_inside(
         "PYTHONPATH": str(PROJECT),
         "LC_ALL": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **stuck.STACKS,
     }
     who: dict[str, Any] = {}
     if user is not None:

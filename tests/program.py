@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import stuck
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -74,12 +76,13 @@ class Program:
             "LITHIFY_CACHEDIR": str(self.cache),
             "LITHIFY_TEMPDIR": str(self.folder / "tmp"),
             "NO_COLOR": "1",
+            **stuck.STACKS,
         }
 
     def run(self, *arguments: str) -> Said:
         """Run a command to its end."""
         child = self.start(*arguments)
-        stdout, stderr = child.communicate()
+        stdout, stderr = stuck.communicate(child)
         return Said(child.returncode, stdout, stderr)
 
     def done(self, *arguments: str) -> Said:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stuck
 from tests.build.definitions import FILES, small_tree
 from tests.inside import folder_of
 from tests.program import PROJECT, Program, Said
@@ -247,7 +248,7 @@ def test_a_killed_build_leaves_nothing_that_matters(small: Program) -> None:
     while not processes_with("sleep 43210"):
         os.sched_yield()
     child.kill()
-    child.communicate()
+    stuck.communicate(child)
     deadline = 2000
     while processes_with("sleep 43210") and deadline:
         deadline -= 1

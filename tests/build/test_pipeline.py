@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stuck
 from tests.build.definitions import small_tree
 from tests.inside import folder_of, make_ordinary_user
 from tests.program import Program
@@ -191,7 +192,7 @@ def content_of(program: Program) -> str:
 
 def test_two_builds_at_once_build_each_chunk_once(small: Program) -> None:
     both = [small.start("build", "small") for _ in range(2)]
-    said = [child.communicate() for child in both]
+    said = [stuck.communicate(child) for child in both]
     assert [child.returncode for child in both] == [0, 0], said
     built = [built_chunks(stderr) for _, stderr in said]
     assert built[0] | built[1] == {"shell", "lib", "app", "odd"}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lithify.store.reading import Repository
+from tests import stuck
 from tests.build.definitions import small_tree
 from tests.inside import folder_of, make_ordinary_user
 from tests.program import Program, write_files
@@ -259,7 +260,7 @@ def interrupted(place: Place, file: str) -> None:
         assert time.monotonic() < deadline and child.poll() is None
         time.sleep(0.05)
     child.terminate()
-    child.communicate()
+    stuck.communicate(child)
     assert child.returncode == 130
 
 
@@ -347,7 +348,7 @@ def test_an_edit_of_one_file_compiles_one_file() -> None:
             assert time.monotonic() < deadline and child.poll() is None
             time.sleep(0.05)
         child.terminate()
-        child.communicate()
+        stuck.communicate(child)
         made = len(list(program.cache.glob("workspaces/*/build/*.o")))
         assert len(compiled()) == FILES - made
         place.edit("f7.c", "int f7(void) { return 8; }\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stuck
 from tests.build.definitions import small_tree
 from tests.cli.screen import Screen
 from tests.inside import folder_of
@@ -75,7 +76,7 @@ def on_terminal(
             break
         data += part
     os.close(ours)
-    stdout, _ = child.communicate()
+    stdout, _ = stuck.communicate(child)
     screen.write(data.decode().replace("\r\n", "\n"))
     return child.returncode, stdout, screen
 
@@ -254,7 +255,7 @@ def test_a_second_one_stops_it_at_once_and_nothing_is_in_the_way(program: Progra
     ):  # of two signals in one moment another thread may take both, and nobody wakes up
         child.send_signal(signal.SIGTERM)
         time.sleep(0.02)
-    assert child.communicate()[1].endswith("ERROR: interrupted\n")
+    assert stuck.communicate(child)[1].endswith("ERROR: interrupted\n")
     assert child.returncode == 130
     change(program, "chunks/lib.morph", "sleep 300; ", "")
     program.done("build", "small", "lib")

@@ -17,7 +17,11 @@ from tests.demo.machine import booted
 from tests.inside import folder_of, make_ordinary_user
 from tests.program import PROJECT, Program, write_files
 
-pytestmark = [pytest.mark.slow, pytest.mark.network]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.timeout(1800),
+]  # a slow line, or a slow machine
 
 SYSTEM, CLUSTER = "systems/demo.morph", "clusters/demo.morph"
 CAP_NET_RAW = 13

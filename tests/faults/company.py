@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from tests import stuck
 from tests.faults.crashes import store_faults
 from tests.faults.killing import held_locks
 from tests.faults.parts import Extent, Tally
@@ -88,8 +89,7 @@ class _Company:
         try:
             stdout, stderr = child.communicate(timeout=HANGING)
         except Exception:  # noqa: BLE001 - whatever it is, the others go on
-            child.kill()
-            stdout, stderr = child.communicate()
+            stdout, stderr = stuck.abort(child)
             stderr += "\nit hangs"
         said = Said(child.returncode, stdout, stderr)
         with self.lock:

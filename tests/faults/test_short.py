@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stuck
 from tests.build.definitions import small_tree
 from tests.faults.killing import name_of
 from tests.inside import PROJECT, folder_of
@@ -88,7 +89,7 @@ def test_a_stopped_command_is_named_to_who_waits_and_each_key_is_built_once(prog
             break
     assert f"process {first.pid}, which is stopped (`kill -CONT {first.pid}` lets it go on)" in told
     first.send_signal(signal.SIGCONT)
-    endings = [first.communicate(), second.communicate()]
+    endings = [stuck.communicate(first), stuck.communicate(second)]
     assert (first.returncode, second.returncode) == (0, 0), endings
     assert endings[0][0] == endings[1][0]
     outcomes = finished(first_events), finished(second_events)
@@ -109,7 +110,7 @@ def test_gc_takes_nothing_while_a_command_uses_the_cache(program: Program) -> No
     said = elsewhere.done("gc", "--gc-keep", "0")
     assert "another command works on the cache" in said.stderr
     first.send_signal(signal.SIGCONT)
-    _, stderr = first.communicate()
+    _, stderr = stuck.communicate(first)
     assert first.returncode == 0, stderr
     said = elsewhere.done("gc", "--gc-keep", "0")
     assert "5 builds gone" in said.stdout
@@ -119,7 +120,7 @@ def test_two_commands_at_the_same_instant_build_each_key_once(program: Program) 
     for number in range(3):
         events = [program.folder / f"events-{number}-{one}" for one in range(2)]
         running = [program.start("build", "small", "--events", str(file)) for file in events]
-        said = [(child.communicate(), child.returncode) for child in running]
+        said = [(stuck.communicate(child), child.returncode) for child in running]
         assert [status for _, status in said] == [0, 0], said
         outcomes = [finished(file) if file.exists() else {} for file in events]
         for name in outcomes[0].keys() | outcomes[1].keys():

@@ -15,6 +15,7 @@ from lithify.store.garbage import collect
 from lithify.store.reading import Repository
 from lithify.store.verifying import verify
 from lithify.store.writing import Store
+from tests import stuck
 from tests.inside import PROJECT, folder_of, run_inside
 from tests.store.test_writing import commit, fsck
 from tests.store.trees import File, make_folder
@@ -106,9 +107,9 @@ def test_nothing_is_lost_while_garbage_is_collected_all_the_time(cache: CacheFol
     collector = start("collect")
     committers = [start(what) for what in ("one", "two")]
     for committer in committers:
-        committer.communicate()
+        stuck.communicate(committer)
     (tmp_path / "done").touch()
-    output, _ = collector.communicate()
+    output, _ = stuck.communicate(collector)
     assert [process.returncode for process in (collector, *committers)] == [0, 0, 0]
     assert output.count("collected") >= 3
     repository = Repository(cache.ostree)
