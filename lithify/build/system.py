@@ -49,7 +49,7 @@ from lithify.staging.logs import LogWriter, log_digest
 from lithify.staging.sandbox import Sandbox, run_script
 from lithify.store.content import content_digest
 from lithify.store.folders import Frozen
-from lithify.store.gvariant import Dirmeta, Tree
+from lithify.store.gvariant import Dirmeta
 from lithify.store.layer import Layer
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Manifest
@@ -98,15 +98,19 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
     scripts = sorted(path for path in written if path.startswith(f"{INTEGRATION_FOLDER}/"))
     changes = None
     if scripts:
-        with workshop.store.transaction() as transaction:
-            own = _own_content(workshop, transaction, written)
-            merged = _merged(workshop, transaction, order, own)
-        _judge_overlaps(workshop, graph, merged.overlaps)
+        # no ref leads to lithify's own files yet: no garbage is collected until layers hold them
+        with workshop.store.shared_lock():
+            with workshop.store.transaction() as transaction:
+                own = _own_content(workshop, transaction, written)
+                merged = _merged(workshop, transaction, order, own)
+                root = transaction.reading.dirmeta(merged.tree.dirmeta)
+            _judge_overlaps(workshop, graph, merged.overlaps)
+            stack = _stack(workshop, order, own)
         seconds["merge"] = time.monotonic() - began
         began = time.monotonic()
         crash_point("system.merged")
         with timed(workshop.report, "integrate"):
-            changes = _integrate(workshop, bench, order, own, merged.tree, scripts)
+            changes = _integrate(workshop, bench, order, stack, root, scripts)
         seconds["integrate"] = time.monotonic() - began
         log = log_digest(order.log)
         crash_point("system.integrated")
@@ -254,24 +258,26 @@ def overlap_policy(graph: SystemGraph, path: str) -> str:
     return "warn"
 
 
+def _stack(workshop: Workshop, order: SystemOrder, own: Content) -> Sequence[Layer]:
+    """Return the layers that are the merged system when they are mounted, lowest first."""
+    contents = [*system_contents(order.graph, order.chunks), (LITHIFY_PART, own)]
+    layers = [_layer(workshop, content) for _, content in contents]
+    return resolve_stack(workshop.cache, workshop.store, layers, names=[label for label, _ in contents])
+
+
 def _integrate(
     workshop: Workshop,
     bench: Bench,
     order: SystemOrder,
-    own: Content,
-    merged: Tree,
+    stack: Sequence[Layer],
+    root_meta: Dirmeta,
     scripts: Sequence[str],
 ) -> UpperChanges:
     """Run the integration scripts over the system's layers; what they wrote is left in the bench's upper folder."""
     name = order.graph.system.name
     workshop.report(StepStarted(name=name, step="integrate"))
-    contents = [*system_contents(order.graph, order.chunks), (LITHIFY_PART, own)]
-    named = [(label, _layer(workshop, content)) for label, content in contents]
-    stack = resolve_stack(
-        workshop.cache, workshop.store, [layer for _, layer in named], names=[label for label, _ in named]
-    )
     upper = plain_folder(bench.staging / UPPER)
-    _like_root(upper, workshop.store.reading.dirmeta(merged.dirmeta))
+    _like_root(upper, root_meta)
     with (
         LogWriter(order.log, limit=workshop.limits.log_bytes) as log,
         staging_area(

@@ -127,15 +127,22 @@ class Store:
 
     @contextmanager
     def shared_lock(self) -> Iterator[None]:
-        """Keep garbage from being collected during the block.
+        """Keep garbage from being collected during the block, and in it transactions of this thread.
 
         The gate is held only while the lock is taken: a collector holds it while it waits, so that a never-ending row of
-        transactions cannot starve it.
+        transactions cannot starve it. Whoever has the lock must not come to the gate again: the collector waits for him there.
         """
+        if getattr(self._local, "shares", False):
+            yield
+            return
         with ExitStack() as held:
             with hold_lock(self._gate, shared=True, on_wait=self._waiting):
                 held.enter_context(hold_lock(self._lock, shared=True, on_wait=self._waiting))
-            yield
+            self._local.shares = True
+            try:
+                yield
+            finally:
+                self._local.shares = False
 
     @contextmanager
     def exclusive_lock(self) -> Iterator[None]:

@@ -1,13 +1,14 @@
 """The whole program with its crash points armed: ``python -m tests.faults.armed WHAT HOW LITHIFY-ARGUMENTS``.
 
 ``kill N`` sends SIGKILL to the program at the N-th point that it comes to, whichever thread that is in; ``stop N`` sends
-SIGSTOP; ``record FILE`` writes the name of each point to a file.
+SIGSTOP; ``record FILE`` writes the name of each point to a file; ``collect POINT`` has another process collect garbage at it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -37,6 +38,20 @@ def recorder(path: str) -> Callable[[str], None]:
     return lambda point: void(os.write(descriptor, f"{point}\n".encode()))
 
 
+def collector(name: str) -> Callable[[str], None]:
+    """Return what runs ``lithify gc`` to its end when we come to a point of this name, and says so on stderr."""
+
+    def collect(point: str) -> None:
+        if point == name:
+            settings = ["--no-default-configs", "--cachedir-min-space", "0", "--gc-keep", "0"]
+            said = subprocess.run(
+                [sys.executable, "-m", "lithify", *settings, "gc"], check=True, capture_output=True, text=True
+            )
+            os.write(2, f"\ncollected at {point}: {said.stderr}\n".encode())
+
+    return collect
+
+
 def void(_: object) -> None:
     """Return nothing."""
 
@@ -44,6 +59,9 @@ def void(_: object) -> None:
 if __name__ == "__main__":
     what, how = sys.argv[1:3]
     signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
-    arm(killer(int(how), signals[what]) if what in signals else recorder(how))
+    if what in signals:
+        arm(killer(int(how), signals[what]))
+    else:
+        arm({"record": recorder, "collect": collector}[what](how))
     sys.argv[1:] = sys.argv[3:]
     main()
