@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def communicate(child: subprocess.Popen[str]) -> tuple[str, str]:
         stdout, stderr = abort(child)
         error.add_note(f"standard output:\n{stdout}\nstandard error:\n{stderr}")
         raise
+
+
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a Python program to its end, as :func:`communicate` waits for it, and return its status and output."""
+    with subprocess.Popen(
+        argv, cwd=cwd, env={**env, **STACKS}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        stdout, stderr = communicate(child)
+    return subprocess.CompletedProcess(argv, child.returncode, stdout, stderr)
 
 
 def abort(child: subprocess.Popen[str]) -> tuple[str, str]:

@@ -19,7 +19,8 @@ def the_place_where_it_waits():
     signal.pause()
 
 print("said before", flush=True)
-subprocess.Popen(["sleep", "1000"])
+shell = subprocess.Popen(["sh", "-c", "echo ready; read never"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+shell.stdout.readline()
 the_place_where_it_waits()
 """
 
@@ -46,7 +47,7 @@ def test_a_program_is_ended_and_says_where_it_was() -> None:
     finally:
         signal.signal(signal.SIGUSR1, before)
     processes, said = raised.value.__notes__
-    assert "sleep 1000: State: " in processes
+    assert "sh -c echo ready; read never: State: " in processes
     assert "said before" in said
     assert "in the_place_where_it_waits" in said
     assert child.returncode == -signal.SIGABRT

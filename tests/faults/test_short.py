@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,13 +39,10 @@ def test_short_form(arguments: tuple[str, ...]) -> None:
     with folder_of(None) as folder:
         found = folder / "found.json"
         written = ("--folder", str(folder), "--json", str(found))
-        done = subprocess.run(
+        done = stuck.run(
             [sys.executable, "-m", "tests.faults", *arguments, "--seed", SEED, *written],
             cwd=PROJECT,
             env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
         assert sum(json.loads(found.read_text())["parts"][arguments[1]]["outcomes"].values()) > 0

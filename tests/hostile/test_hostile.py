@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tests import stuck
 from tests.conftest import PROJECT
 from tests.hostile.__main__ import PARTS, cases_of
-from tests.hostile.bench import Case, Scene, judge
+from tests.hostile.bench import Case, Scene, judge, tell
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +23,10 @@ pytestmark = pytest.mark.slow
 def test_every_hostile_input_has_a_clear_outcome(part: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("makes devices, and files of other users")
-    done = subprocess.run(
+    done = stuck.run(
         [sys.executable, "-m", "tests.hostile", "--json", part],
         cwd=PROJECT,
         env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        capture_output=True,
-        text=True,
     )
     assert done.stdout, done.stderr
     verdicts = json.loads(done.stdout)[part]
@@ -57,17 +57,30 @@ def _raises(scene: Scene) -> None:
     raise KeyError("evil")
 
 
+def _does_nothing(scene: Scene) -> None:
+    pass
+
+
+ACTS = (_touches, _ends_without_a_word, _is_hungry, _raises, _does_nothing)
+
+
 @pytest.mark.parametrize(
     ("act", "wrong"),
-    [
-        (_touches, "touched what is outside"),
-        (_ends_without_a_word, "ended without a word"),
-        (_is_hungry, "MB"),
-        (_raises, "KeyError"),
-        (lambda scene: None, ""),
-    ],
+    list(zip(ACTS, ("touched what is outside", "ended without a word", "MB", "KeyError", ""), strict=True)),
+    ids=[act.__name__ for act in ACTS],
 )
-def test_the_judge_is_not_deceived(act: object, wrong: str, tmp_path: Path) -> None:
-    verdict = judge(Case(act), tmp_path)  # type: ignore[arg-type]
-    assert wrong in verdict.wrong
-    assert bool(verdict.wrong) == bool(wrong)
+def test_the_judge_is_not_deceived(act: Callable[[Scene], object], wrong: str, tmp_path: Path) -> None:
+    """In a process of its own: one that is forked here counts our memory as its own."""
+    done = stuck.run(
+        [sys.executable, "-m", "tests.hostile.test_hostile", act.__name__, str(tmp_path)],
+        cwd=PROJECT,
+        env=os.environ,
+    )
+    verdict = json.loads(done.stdout)
+    assert wrong in verdict["wrong"]
+    assert bool(verdict["wrong"]) == bool(wrong)
+
+
+if __name__ == "__main__":
+    (named,) = (act for act in ACTS if act.__name__ == sys.argv[1])
+    tell(json.dumps(asdict(judge(Case(named), Path(sys.argv[2])))))
