@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lithify.build.baserock import (
@@ -38,6 +38,7 @@ from lithify.build.metadata import (
 )
 from lithify.build.recording import run_of
 from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.cache import host_error_of
 from lithify.crash import crash_point
 from lithify.errors import BuildFailed, Interrupted, MergeConflict
 from lithify.events import StepStarted, Warned, timed
@@ -47,6 +48,7 @@ from lithify.staging.area import staging_area
 from lithify.staging.capture import UpperChanges, capture_upper
 from lithify.staging.logs import LogWriter, log_digest
 from lithify.staging.sandbox import Sandbox, run_script
+from lithify.store.checkout import check_out
 from lithify.store.content import content_digest
 from lithify.store.folders import Frozen
 from lithify.store.gvariant import Dirmeta
@@ -60,6 +62,8 @@ from lithify.store.transaction import Transaction
 
 UPPER = "upper"
 """The folder of a bench that takes what integration commands write."""
+OWN = "own"
+"""The folder of a bench that has lithify's own files of a system."""
 _PATHS = "paths"
 """The kind of fact: content digest → the paths in it."""
 _WRITTEN = "written"
@@ -105,7 +109,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
                 merged = _merged(workshop, transaction, order, own)
                 root = transaction.reading.dirmeta(merged.tree.dirmeta)
             _judge_overlaps(workshop, graph, merged.overlaps)
-            stack = _stack(workshop, order, own)
+            stack = _stack(workshop, bench, order, own, written)
         seconds["merge"] = time.monotonic() - began
         began = time.monotonic()
         crash_point("system.merged")
@@ -258,11 +262,41 @@ def overlap_policy(graph: SystemGraph, path: str) -> str:
     return "warn"
 
 
-def _stack(workshop: Workshop, order: SystemOrder, own: Content) -> Sequence[Layer]:
+def _stack(
+    workshop: Workshop, bench: Bench, order: SystemOrder, own: Content, written: Collection[str]
+) -> Sequence[Layer]:
     """Return the layers that are the merged system when they are mounted, lowest first."""
-    contents = [*system_contents(order.graph, order.chunks), (LITHIFY_PART, own)]
+    contents = system_contents(order.graph, order.chunks)
     layers = [_layer(workshop, content) for _, content in contents]
-    return resolve_stack(workshop.cache, workshop.store, layers, names=[label for label, _ in contents])
+    layers.append(_own_layer(workshop, bench, own, written))
+    names = [*(label for label, _ in contents), LITHIFY_PART]
+    return resolve_stack(workshop.cache, workshop.store, layers, names=names)
+
+
+def _own_layer(workshop: Workshop, bench: Bench, own: Content, written: Collection[str]) -> Layer:
+    """Return lithify's own files, ``written`` by their paths, as a layer that goes with the bench.
+
+    No other system has the same ones, and most are in the next version of this one: a kept checkout would have their objects,
+    which could then be copied there and not linked.
+    """
+    store = workshop.store
+    folder = bench.staging / OWN
+    try:
+        check_out(store.reading, own.tree, own.manifest, folder, share=True, devices=False)
+    except OSError as error:
+        raise host_error_of(error, folder) from error
+    layer = Layer(
+        digest=own.digest,
+        tree=own.tree,
+        manifest=own.manifest,
+        path=folder,
+        dirs=frozenset(str(parent) for path in written for parent in PurePath(path).parents) - {"."},
+        symlinks={},
+        files=frozenset(written),
+    )
+    store.layers.forget(own.digest)  # that of an earlier bench
+    store.layers.add(layer)
+    return layer
 
 
 def _integrate(
