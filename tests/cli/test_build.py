@@ -125,6 +125,10 @@ def test_a_failure_shows_all_that_is_needed(program: Program) -> None:
     assert [(one["name"], one["state"]) for one in state if one["name"] == "lib"] == [("lib", "build")]
 
 
+PROMPT = re.compile(rb"(\[c/q/t/r/l/s\]|(?<!#)[#$]) (\x1b\[6n)?\Z")
+"""A question, or a shell's prompt, which may ask where the cursor is; a line of a log ends in more than one ``#``."""
+
+
 def answering(program: Program, answers: list[str], *arguments: str) -> tuple[int, str]:
     """Return status, and what a terminal shows on which each question is answered in turn."""
     ours, theirs = os.openpty()
@@ -140,16 +144,16 @@ def answering(program: Program, answers: list[str], *arguments: str) -> tuple[in
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
-    data, waiting = b"", list(answers)
+    data, waiting, answered = b"", list(answers), 0
     while True:
         try:
-            part = os.read(ours, 1 << 16)
+            part = os.read(ours, 1)  # a prompt may come in any pieces
         except OSError:  # EIO: everybody has closed it
             break
         data += part
-        prompt = data.removesuffix(b"\x1b[6n").rstrip()  # a shell asks where the cursor is
-        if waiting and prompt.endswith((b"[c/q/t/r/l/s]", b"#", b"$")):
+        if waiting and PROMPT.search(data, answered):
             os.write(ours, f"{waiting.pop(0)}\n".encode())
+            answered = len(data)  # what comes of the same prompt after this is no other one
     os.close(ours)
     return child.wait(), data.decode().replace("\r", "")
 
