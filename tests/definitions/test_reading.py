@@ -111,6 +111,8 @@ def test_a_key_that_stands_twice_is_noted_and_the_last_one_counts() -> None:
         ('a: "\\0"\n', "1:4: text must not hold a NUL character"),
         (b"a: 1\nb\x00: 2\n", "2:2: the file holds a control character (U+0000)"),
         (b"a: 1\n\x1b[31m: 2\n", "2:1: the file holds a control character (U+001B)"),
+        ("a: 1\nb\ufeff: 2\n".encode(), "2:2: the file holds a control character (U+FEFF)"),
+        ("a: \ufeff\nb: \x07\n".encode(), "1:4: the file holds a control character (U+FEFF)"),
         (b"a: x\n\xc3\xa4: \xff\n", "2:4: the file is not UTF-8 text (byte 0xff)"),
         ("a: 1\n".encode("utf-16"), "1:1: the file is not UTF-8 text (byte 0xff)"),
         ('a: "x\n', "2:1: found unexpected end of stream while scanning a quoted scalar"),
