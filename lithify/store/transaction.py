@@ -65,7 +65,10 @@ class Transaction:
         self.reading = Repository(
             self._place, staged=sorted((self._place / "tmp").glob("staging-*/")), share=published
         )
-        """Sees what is published and what this transaction has written."""
+        """Reads what is published and what this transaction has written.
+
+        It comes upon objects of other transactions too, which may never be published: what is there, ``Store.reading`` says.
+        """
 
     def take(self, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
         """Move a whole folder into the store and return it as a tree; the folder is gone afterwards.
