@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.faults.killing import descendants
+
 STACKS = {"PYTHONFAULTHANDLER": "1"}
 """For a program's environment: it prints the stack of each of its threads when it is aborted."""
 
@@ -51,12 +53,8 @@ def abort(child: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def family(process: int) -> list[int]:
-    """Return a process, those that it started, and those started by them, parents first."""
-    children: list[int] = []
-    for thread in Path(f"/proc/{process}/task").glob("*/children"):
-        with suppress(OSError):
-            children += map(int, thread.read_text().split())
-    return [process, *(member for child in children for member in family(child))]
+    """Return a process and all that it started, parents first."""
+    return [process, *descendants(process)]
 
 
 def describe(process: int) -> str:

@@ -60,7 +60,6 @@ from lithify.store.merge import Merged, Overlap, Part, merge
 from lithify.store.overlay import overlay
 from lithify.store.stack import resolve_stack
 from lithify.store.transaction import Transaction
-from lithify.store.writing import Store
 
 UPPER = "upper"
 """The folder of a bench that takes what integration commands write."""
@@ -107,7 +106,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         # no ref leads to lithify's own files yet: no garbage is collected until layers hold them
         with workshop.store.shared_lock():
             with workshop.store.transaction() as transaction:
-                own = own_content(workshop.store, workshop.facts, transaction, written)
+                own = own_content(workshop.facts, transaction, written)
                 merged = _merged(workshop, transaction, order, own)
                 root = transaction.reading.dirmeta(merged.tree.dirmeta)
             _judge_overlaps(workshop, graph, merged.overlaps)
@@ -121,7 +120,7 @@ def compose_system(workshop: Workshop, bench: Bench, order: SystemOrder) -> Buil
         log = log_digest(order.log)
         crash_point("system.integrated")
     with timed(workshop.report, "commit"), workshop.store.transaction() as transaction:
-        own = own_content(workshop.store, workshop.facts, transaction, written)
+        own = own_content(workshop.facts, transaction, written)
         if changes is None:
             merged = _merged(workshop, transaction, order, own)
             _judge_overlaps(workshop, graph, merged.overlaps)
@@ -204,15 +203,12 @@ def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenF
     return {**files, **os_release(graph, provided=provided), **script_files(graph)}
 
 
-def own_content(
-    store: Store, facts: Facts, transaction: Transaction, written: Mapping[str, WrittenFile]
-) -> Content:
+def own_content(facts: Facts, transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
     """Return the tree of lithify's own files, written; one that the store has under its identity is not rendered again."""
     checksums = {}
     for path, file in written.items():
         known = facts.get(_WRITTEN, file.identity) if file.identity else None
-        # published: what another transaction has aside, it may yet drop
-        if known is None or not store.reading.has(known, "file"):
+        if known is None or not transaction.published.has(known, "file"):
             known = transaction.write_file(file.render(), mode=file.mode)
             if file.identity:
                 facts.put(_WRITTEN, file.identity, known)

@@ -58,7 +58,8 @@ class Transaction:
         self._sync = sync
         self._sign = sign
         self._signatures: dict[str, Mapping[str, bytes]] = {}
-        self._published = published
+        self.published = published
+        """What is there for good, whatever becomes of this transaction and of others."""
         self._place = published.path
         self._written: set[str] = set()
         self._commits: list[tuple[str, tuple[str, ...]]] = []
@@ -67,7 +68,7 @@ class Transaction:
         )
         """Reads what is published and what this transaction has written.
 
-        It comes upon objects of other transactions too, which may never be published: what is there, ``Store.reading`` says.
+        It comes upon objects of other transactions too, which may never be published: :attr:`published` says what is there.
         """
 
     def take(self, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
@@ -115,7 +116,7 @@ class Transaction:
         """Write a regular file and return its checksum; ``mode`` has the permission bits."""
         header = encode_file_header(uid, gid, stat.S_IFREG | mode, "", xattrs)
         checksum = checksum_of(header + content)
-        if self._published.has(checksum, "file"):
+        if self.published.has(checksum, "file"):
             return checksum  # a tenth of what it takes to have libostree find that out
         with ostree_errors(self._place, "writing a file into the store"):
             return str(
@@ -161,7 +162,7 @@ class Transaction:
                 f"the metadata of {metadata.get('name', 'a commit')} is too big: {len(data)} bytes"
             )
         checksum = checksum_of(data)
-        whole = self._published.has(checksum, "commit") and not self.reading.is_partial(checksum)
+        whole = self.published.has(checksum, "commit") and not self.reading.is_partial(checksum)
         if not whole:
             crash_point("store.commit.mark")
             with ostree_errors(self._place, "marking a commit"):
@@ -214,14 +215,14 @@ class Transaction:
         with suppress(StoreError, HostError), ostree_errors(self._place, "dropping a transaction"):
             self._repo.abort_transaction(None)
             for checksum, _ in self._commits:
-                if not self._published.has(checksum, "commit"):
+                if not self.published.has(checksum, "commit"):
                     self._repo.mark_commit_partial(checksum, False)
 
     def _write_metadata(
         self, kind: Literal["commit", "dirtree", "dirmeta"], checksum: str, data: bytes
     ) -> str:
         # only what is published counts as there: what another transaction has aside, it may yet drop
-        if checksum in self._written or self._published.has(checksum, kind):
+        if checksum in self._written or self.published.has(checksum, kind):
             return checksum
         type_name, signature = _KINDS[kind]
         object_type = getattr(OSTree.ObjectType, type_name)

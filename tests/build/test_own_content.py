@@ -27,9 +27,9 @@ def test_what_another_transaction_has_not_published_is_written(tmp_path: Path) -
         pass
 
     with pytest.raises(Ended), theirs.transaction() as aside:
-        own_content(theirs, facts, aside, written)
+        own_content(facts, aside, written)
         with ours.transaction() as transaction:
-            content = own_content(ours, facts, transaction, written)
+            content = own_content(facts, transaction, written)
         raise Ended
     ((_, folder, _),) = ours.reading.dirtree(content.tree.dirtree).dirs
     ((name, checksum),) = ours.reading.dirtree(folder).files
@@ -48,5 +48,5 @@ def test_what_is_published_is_not_rendered_again(tmp_path: Path) -> None:
 
     for _ in range(2):
         with store.transaction() as transaction:
-            own_content(store, facts, transaction, {"a": WrittenFile(render=render, identity="a")})
+            own_content(facts, transaction, {"a": WrittenFile(render=render, identity="a")})
     assert rendered == [1]
