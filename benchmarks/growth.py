@@ -10,9 +10,10 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from benchmarks.demo import SETTLING, runner
 from benchmarks.figures import timed
@@ -28,8 +29,7 @@ AGAIN, STANDING = "nothing to do, definitions read again", "nothing to do"
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
+class Growth(Struct, frozen=True, kw_only=True):
     """What grows, how far, and what is measured meanwhile."""
 
     name: str

@@ -14,8 +14,10 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 PACKAGES = (
     "gcc g++ make git perl cmake dash coreutils libc-bin python3-dev python3-numpy ruby"
@@ -33,8 +35,7 @@ _AUTHOR = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Struct, frozen=True, kw_only=True):
     """What is there to be built."""
 
     packages: int

@@ -15,8 +15,9 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.crash import crash_point
 from lithify.errors import HostError, NoSpace, StoreError
@@ -25,8 +26,7 @@ from lithify.holders import describe_holders
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFolder:
+class CacheFolder(Struct, frozen=True):
     """Where each part of the cache lives; all of it is on one file system."""
 
     root: Path

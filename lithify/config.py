@@ -10,9 +10,11 @@ import configparser
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from lithify.errors import UsageError
 
@@ -83,8 +85,7 @@ _STANDARD_ALIASES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """Every setting, with the value that holds for this run. Sizes are bytes, times seconds, None is "no limit"."""
 
     cachedir: Path = Path("/var/cache/lithify")
@@ -186,7 +187,7 @@ class Settings:
         return aliases
 
 
-SETTING_NAMES = tuple(item.name.replace("_", "-") for item in fields(Settings) if item.name != "origins")
+SETTING_NAMES = tuple(name.replace("_", "-") for name in Settings.__struct_fields__ if name != "origins")
 """All settings, as they stand in files and options."""
 _LISTS = frozenset({"repo-alias", "trove-id", "mirror", "trusted-keys"})
 _BOOLEANS = frozenset({"no-git-update", "no-ccache", "partial", "fsync", "verbose", "quiet", "debug"})
@@ -220,8 +221,7 @@ def is_flag(name: str) -> bool:
     return name in _BOOLEANS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True):
     """Settings from one place, unparsed: a later layer wins."""
 
     origin: str
@@ -275,7 +275,7 @@ def settings_of(
             values[name.replace("-", "_")] = _parsed(name, text, layer.origin, home)
             origins[name] = layer.origin
     _follow_trove(values, origins)
-    settings = {item.name: getattr(defaults, item.name) for item in fields(Settings)}
+    settings = asdict(defaults)
     return Settings(**{**settings, **values, "origins": origins}), tuple(warnings)
 
 

@@ -27,12 +27,12 @@ Nothing here prints or exits; ``cli/`` alone turns an error into text and an exi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+
+class Place(Struct, frozen=True, order=True):
     """A spot in a text file: lines and columns count from 1, as editors count."""
 
     file: str
@@ -42,8 +42,7 @@ class Place:
     """The whole line, without its newline, for the mark under the spot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """One thing wrong in a definition, and where."""
 
     place: Place

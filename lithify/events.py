@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+
+class Event(Struct, frozen=True, kw_only=True):
     """Something that happened."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildPlanned(Event):
+class BuildPlanned(Event, frozen=True, kw_only=True):
     """What a build is going to do: counts of chunks and systems."""
 
     target: str
@@ -30,15 +29,13 @@ class BuildPlanned(Event):
     """Chunks that somebody works on: they are built from their workspaces."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeLeft(Event):
+class TimeLeft(Event, frozen=True, kw_only=True):
     """How long the build still takes, by how long its chunks took before; said anew whenever one starts or ends."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchStarted(Event):
+class FetchStarted(Event, frozen=True, kw_only=True):
     """A source begins to be fetched."""
 
     source: str
@@ -46,8 +43,7 @@ class FetchStarted(Event):
     """Bytes, where known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchProgress(Event):
+class FetchProgress(Event, frozen=True, kw_only=True):
     """Bytes of a source that have arrived so far."""
 
     source: str
@@ -55,8 +51,7 @@ class FetchProgress(Event):
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchFinished(Event):
+class FetchFinished(Event, frozen=True, kw_only=True):
     """A source is in the cache, checked."""
 
     source: str
@@ -64,8 +59,7 @@ class FetchFinished(Event):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentStarted(Event):
+class ComponentStarted(Event, frozen=True, kw_only=True):
     """A chunk or system begins to be built."""
 
     name: str
@@ -74,8 +68,7 @@ class ComponentStarted(Event):
     """The definition key, 64 hex digits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted(Event):
+class StepStarted(Event, frozen=True, kw_only=True):
     """A step of a chunk or system begins: ``unpack``, ``configure``, ``build``, ``capture``, ``integrate`` and so on."""
 
     name: str
@@ -83,8 +76,7 @@ class StepStarted(Event):
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentFinished(Event):
+class ComponentFinished(Event, frozen=True, kw_only=True):
     """A chunk or system is in the store.
 
     ``built``: its commands ran. ``reused``: an earlier build with equal inputs was taken (early cut-off).
@@ -100,8 +92,7 @@ class ComponentFinished(Event):
     """Built, and equal to what the last build of this name gave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspaceTaken(Event):
+class WorkspaceTaken(Event, frozen=True, kw_only=True):
     """A chunk begins to be built from the folder in which somebody works on it."""
 
     name: str
@@ -112,8 +103,7 @@ class WorkspaceTaken(Event):
     """Why it begins from nothing; empty where it goes on where the last build ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompilerCacheUsed(Event):
+class CompilerCacheUsed(Event, frozen=True, kw_only=True):
     """A chunk was built with its compiler cache: so many compilations were found there, so many not."""
 
     name: str
@@ -121,8 +111,7 @@ class CompilerCacheUsed(Event):
     misses: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentFailed(Event):
+class ComponentFailed(Event, frozen=True, kw_only=True):
     """A chunk or system failed."""
 
     name: str
@@ -133,8 +122,7 @@ class ComponentFailed(Event):
     log: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentStarted(Event):
+class DeploymentStarted(Event, frozen=True, kw_only=True):
     """A deployment begins."""
 
     name: str
@@ -142,8 +130,7 @@ class DeploymentStarted(Event):
     location: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentFinished(Event):
+class DeploymentFinished(Event, frozen=True, kw_only=True):
     """A deployment is at its location."""
 
     name: str
@@ -153,8 +140,7 @@ class DeploymentFinished(Event):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckProgress(Event):
+class CheckProgress(Event, frozen=True, kw_only=True):
     """So many of the things of one kind in the cache have been checked; the last one says all."""
 
     what: str
@@ -163,30 +149,26 @@ class CheckProgress(Event):
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(Event):
+class Waiting(Event, frozen=True, kw_only=True):
     """Something waits for another process; ``holder`` says which, where known."""
 
     what: str
     holder: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note(Event):
+class Note(Event, frozen=True, kw_only=True):
     """A fact that the user may want to know: the staging method, a mirror in use."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned(Event):
+class Warned(Event, frozen=True, kw_only=True):
     """Something is not as it should be, and the run goes on."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed(Event):
+class Timed(Event, frozen=True, kw_only=True):
     """Something that takes time has ended; one within another ends before it, in the same thread.
 
     ``phase``: ``load``, ``resolve``, ``plan``, ``prepare``, ``fetch``, ``wait``, ``unpack``, ``stage``, ``run``, ``capture``,

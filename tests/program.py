@@ -7,17 +7,17 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from tests import stuck
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What a command said, and how it ended."""
 
     status: int
@@ -25,8 +25,7 @@ class Said:
     stderr: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(Struct, frozen=True, kw_only=True):
     """The program on one definitions tree and one cache, for one user."""
 
     folder: Path

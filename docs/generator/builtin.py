@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
@@ -78,9 +77,9 @@ def formats_section() -> str:
     changes = "\n".join(f"| {change.format} | {change.summary} |" for change in CHANGES)
     texts = field_texts(Format)
     rows = [
-        f"| {_cell(texts[field.name])} | {_by_format(field.name)} |"
-        for field in fields(Format)
-        if field.name != "number"
+        f"| {_cell(texts[name])} | {_by_format(name)} |"
+        for name in Format.__struct_fields__
+        if name != "number"
     ]
     signs = "\n".join(
         f"| `{system}` | {', '.join(f'`{name}`' for name in names)} |" for system, names in SIGNS

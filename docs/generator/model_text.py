@@ -1,4 +1,4 @@
-"""Source of a frozen dataclass or model, as documentation: each field with the text below it and its type in words."""
+"""Source of a struct or model, as documentation: each field with the text below it and its type in words."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from msgspec.structs import fields
 
 from docs.generator.model_text import field_texts
 from lithify.config import LITHIFY_FILES, MORPH_FILES, Settings

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.graph.inputs import is_classic
 from lithify.graph.integration import integration_scripts
@@ -25,8 +26,7 @@ BUG_REPORT_URL="http://wiki.baserock.org/mailinglist"
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenFile:
+class WrittenFile(Struct, frozen=True, kw_only=True):
     """A file that lithify writes into a system; owned by 0:0."""
 
     render: Callable[[], bytes]
@@ -41,8 +41,7 @@ class WrittenFile:
         return self.render()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassicIdentity:
+class ClassicIdentity(Struct, frozen=True, kw_only=True):
     """What morph's ``.meta`` fields say of one artifact and of the definitions; empty where nothing is known."""
 
     repo: str = ""

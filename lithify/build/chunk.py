@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lithify.build.compiler_cache import (
     CompilerCache,
@@ -57,8 +58,7 @@ IMPORT = "import"
 """The build system whose sources are the result."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkOrder:
+class ChunkOrder(Struct, frozen=True, kw_only=True):
     """All that a build of one chunk takes; made by the scheduler when everything staged is there."""
 
     chunk: Chunk
@@ -74,8 +74,7 @@ class ChunkOrder:
     log: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaidOut:
+class LaidOut(Struct, frozen=True, kw_only=True):
     """A chunk's sources in place, and the digest of their tree."""
 
     build: Path

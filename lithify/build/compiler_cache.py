@@ -13,8 +13,9 @@ import os
 import re
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cache import CacheFolder
 from lithify.graph.canonical import digest
@@ -39,16 +40,14 @@ _HITS = frozenset({"direct_cache_hit", "preprocessed_cache_hit"})
 _MISSES = frozenset({"cache_miss"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """How often ccache found what was to be compiled."""
 
     hits: int
     misses: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompilerCache:
+class CompilerCache(Struct, frozen=True, kw_only=True):
     """What a sandbox needs for it."""
 
     binds: tuple[Bind, ...] = ()

@@ -8,8 +8,9 @@ build that goes on is no other than one from nothing, as far as the project's ow
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.graph.canonical import digest
 from lithify.graph.model import STEPS, Chunk
@@ -37,8 +38,7 @@ _RERUN_THEMSELVES = frozenset({"cmake", "meson"})
 """Build systems whose own build rules configure again when a file changes that they have read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True, kw_only=True):
     """A file, folder or link of the workspace, as it was when it was looked at."""
 
     kind: str
@@ -59,8 +59,7 @@ class SourceFile:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What is known of a kept build folder."""
 
     set_up: str

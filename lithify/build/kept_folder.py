@@ -13,8 +13,9 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lithify.build.chunk import ChunkOrder, LaidOut
 from lithify.build.continuing import (

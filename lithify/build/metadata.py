@@ -7,8 +7,9 @@ Manual: ``docs/internals/store-and-merge.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.graph.canonical import digest
 from lithify.graph.model import BuildKey, Chunk, ContentDigest, DefinitionKey, SystemGraph
@@ -42,8 +43,7 @@ def last_ref(kind: str, name: str, arch: str, workspaces: Sequence[str] = ()) ->
     return f"last/{digest([kind, name, arch])}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(Struct, frozen=True, kw_only=True):
     """A tree in the store, what OSTree cannot hold of it, and the digest over both."""
 
     tree: Tree
@@ -51,8 +51,7 @@ class Content:
     digest: ContentDigest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BothKeys:
+class BothKeys(Struct, frozen=True, kw_only=True):
     """The two keys of a build, and what they are made of."""
 
     definition: DefinitionKey
@@ -82,8 +81,7 @@ class BothKeys:
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefinitionsState:
+class DefinitionsState(Struct, frozen=True, kw_only=True):
     """Which state of a definitions tree something was built from; all empty where it is in no git work tree."""
 
     repository: str = ""
@@ -102,8 +100,7 @@ class DefinitionsState:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltChunk:
+class BuiltChunk(Struct, frozen=True, kw_only=True):
     """A chunk that is in the store."""
 
     name: str
@@ -113,8 +110,7 @@ class BuiltChunk:
     artifacts: Mapping[str, Content]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltSystem:
+class BuiltSystem(Struct, frozen=True, kw_only=True):
     """A system that is in the store."""
 
     name: str
@@ -122,8 +118,7 @@ class BuiltSystem:
     content: Content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """What was measured while something was built."""
 
     seconds: Mapping[str, float]

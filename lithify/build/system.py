@@ -10,11 +10,12 @@ import json
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.build.baserock import (
     INTEGRATION_FOLDER,
@@ -73,8 +74,7 @@ LITHIFY_PART = "lithify"
 """How overlaps name the files that lithify itself writes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemOrder:
+class SystemOrder(Struct, frozen=True, kw_only=True):
     """All that composing one system takes."""
 
     graph: SystemGraph

@@ -7,8 +7,9 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.build.benches import FAILED, LABEL, SCRATCH, clear_away, lock_of, name_of, sweep
 from lithify.cache import CacheFolder, hold_lock
@@ -21,8 +22,7 @@ from lithify.staging.sandbox import Limits
 from lithify.store.writing import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class Workshop(Struct, frozen=True, kw_only=True):
     """The things that every build of one run shares; all of them may be used from several threads."""
 
     cache: CacheFolder
@@ -49,8 +49,7 @@ class Workshop:
     """What bootstrap-mode chunks see of the host; empty where there are none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(Struct, frozen=True, kw_only=True):
     """The two folders of one build: both are ours alone and known to be in use by a held lock."""
 
     staging: Path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from lithify import events
 
 
-@dataclass(slots=True)
-class Running:
+class Running(Struct):
     """A chunk or system that is being made available."""
 
     kind: str
@@ -18,16 +17,14 @@ class Running:
     step_since: float = 0.0
 
 
-@dataclass(slots=True)
-class Fetching:
+class Fetching(Struct):
     """A source that is on its way."""
 
     done: int = 0
     size: int | None = None
 
 
-@dataclass(slots=True)
-class Board:
+class Board(Struct):
     """The state of a run; times are those of the clock that the reader uses."""
 
     total: int = 0

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cli.helping import TEXTS
 from lithify.cli.options import split_arguments
@@ -34,8 +35,7 @@ _WORKSPACE_ACTIONS = {
 _HINTED = ("system", "stratum", "cluster")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A word that may stand here."""
 
     word: str
@@ -43,8 +43,7 @@ class Candidate:
     """In a few words; "" where the word says it all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Option:
+class _Option(Struct, frozen=True, kw_only=True):
     word: str
     help: str
     takes_a_value: bool
@@ -150,8 +149,7 @@ def _named(kinds: Sequence[str], cwd: Path, operands: Sequence[str]) -> Iterator
             yield from skim(root, cwd, operands)
 
 
-@dataclass(frozen=True, slots=True)
-class _Skimmed:
+class _Skimmed(Struct, frozen=True):
     file: str
     """From the root."""
     kind: str

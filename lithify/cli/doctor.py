@@ -6,10 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
 from lithify.cache import open_cache
 from lithify.cli.space import rooms

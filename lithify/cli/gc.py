@@ -7,10 +7,10 @@ import math
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from lithify.cache import CacheFolder
 from lithify.cli.keeping import retention_around

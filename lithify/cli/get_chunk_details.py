@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.reporting import reading_events
@@ -21,8 +21,7 @@ from lithify.graph.pins import source_identity
 from lithify.sources.urls import expand_alias
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """A chunk as a stratum lists it."""
 
     stratum: str

@@ -13,8 +13,9 @@ import threading
 import time
 import types
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, Literal, TextIO, Union, get_args, get_origin, get_type_hints
+
+from msgspec.structs import asdict
 
 from lithify import events
 
@@ -46,7 +47,7 @@ class JsonLinesReader:
         """Nothing: messages are no events."""
 
     def _record(self, event: events.Event) -> dict[str, Any]:
-        values = {field.name: getattr(event, field.name) for field in fields(event)}
+        values = asdict(event)
         if isinstance(event, events.ComponentStarted):
             self._known[event.name] = (event.kind, event.key)
         if isinstance(event, events.StepStarted):
@@ -81,7 +82,7 @@ def events_schema() -> dict[str, Any]:
 
 def _schema_of(kind: type[events.Event]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    properties = {field.name: _type_of(hints[field.name]) for field in fields(kind)}
+    properties = {name: _type_of(hints[name]) for name in kind.__struct_fields__}
     required = list(properties)
     about: dict[str, Any] = {}
     if "kind" in properties or kind is events.StepStarted:

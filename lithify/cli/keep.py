@@ -6,10 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
 from lithify.cache import CacheFolder
 from lithify.cli.naming import named_system

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lithify.cache import CacheFolder
 from lithify.cli.invocation import Invocation

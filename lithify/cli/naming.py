@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.cli.invocation import Invocation
 from lithify.definitions.nearest import meant
@@ -15,16 +16,14 @@ from lithify.store.reading import Repository
 _ARTIFACT = re.compile(r"(?P<key>[0-9a-f]{8,64})(?:\.(?P<kind>chunk|stratum|system)\.(?P<name>.+))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedChunk:
+class NamedChunk(Struct, frozen=True, kw_only=True):
     """A chunk that a user named, in a system that has it."""
 
     resolved: Resolved
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedArtifact:
+class NamedArtifact(Struct, frozen=True, kw_only=True):
     """An artifact by its key: ``KEY`` or ``KEY.kind.name``; the key's first eight digits or more do."""
 
     key: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lithify.cli.registry import find_entry
 from lithify.config import MORPH_FLAGS, MORPH_ONLY, SETTING_NAMES, is_flag, setting_name
@@ -14,8 +15,7 @@ _COMMANDS_OWN = frozenset({"output", "upgrade", "check-license", "repo", "ref", 
 """Keys of morph's files that are options of single commands here."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Split:
+class Split(Struct, kw_only=True):
     """A command line, divided."""
 
     rest: list[str] = field(default_factory=list)

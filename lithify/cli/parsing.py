@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import typer
+from msgspec.structs import replace
 from typer.main import get_command
 
 from lithify.cli.invocation import Invocation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from lithify.cli.naming import named_system
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of

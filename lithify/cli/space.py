@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cli.text import size
 from lithify.config import Settings
 from lithify.errors import NoSpace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class Room(Struct, frozen=True, kw_only=True):
     """A folder, and the room that is left there."""
 
     name: str

@@ -6,10 +6,10 @@ import difflib
 import json
 import sys
 import time
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.naming import NamedArtifact, NamedChunk, commit_of, named_artifact, named_chunk, system_files
@@ -81,8 +81,7 @@ def command(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Other:
+class _Other(Struct, frozen=True, kw_only=True):
     """What a key is compared with."""
 
     record: Record

@@ -7,8 +7,9 @@ it or replaces entries by name. Commands are part of every key: a change of one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from lithify.definitions.frozen import FrozenMap
 from lithify.definitions.model import Product
@@ -17,8 +18,7 @@ Commands = Mapping[str, tuple[str | bytes, ...]]
 """Step → commands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
+class Defaults(Struct, frozen=True, kw_only=True):
     """What holds where a chunk or stratum says nothing else."""
 
     build_systems: Mapping[str, Commands]

@@ -7,8 +7,9 @@ what needs the whole graph in ``graph/``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from lithify.definitions.architectures import ARCHITECTURES
 from lithify.definitions.base import Definition, place_of
@@ -30,8 +31,7 @@ from lithify.definitions.text import quoted
 from lithify.errors import Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Struct, frozen=True):
     """What a file's checks depend on."""
 
     format: Format

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from lithify.definitions.formats import LATEST, Format
@@ -18,8 +17,7 @@ class TooManyFaults(Exception):
     """The file holds so many faults that no more are looked for."""
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """What validation needs to know, and what it finds; one for each file."""
 
     format: Format = LATEST

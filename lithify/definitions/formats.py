@@ -8,14 +8,15 @@ Sources: the history of the ``VERSION`` file, and what the programs of the time 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(Struct, frozen=True, kw_only=True):
     """How one format of the language is understood."""
 
     number: int
@@ -54,8 +55,7 @@ class Format:
     """Systems hold morph's ``os-release`` and ``.meta`` fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What a format changed."""
 
     format: int
@@ -113,8 +113,7 @@ CHANGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Since which format a field of a kind of mapping is read; fields that no row names were there from the start."""
 
     kind: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from lithify.definitions.base import place_of
 from lithify.definitions.checks import Language, check_entry, is_inline
@@ -50,8 +51,7 @@ class Files(Protocol):
         """Return a hint that offers files with names like this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundChunk:
+class FoundChunk(Struct, frozen=True, kw_only=True):
     """How a chunk entry's chunk is built, as far as the definitions tell."""
 
     file: str

@@ -6,10 +6,10 @@ What pydantic finds is put into our words, with the place of the value that is a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -37,8 +37,7 @@ KINDS: Mapping[str, type[File]] = {
 """``kind:`` → what such a file holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A file, as far as it could be read."""
 
     name: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import yaml
+from msgspec import Struct
 from yaml import CSafeLoader
 from yaml.events import (
     AliasEvent,
@@ -39,8 +39,7 @@ _PREFIX = "tag:yaml.org,2002:"
 _GUESSES = Resolver.yaml_implicit_resolvers
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(Struct, frozen=True):
     """A key that stands twice in a mapping."""
 
     key: str
@@ -49,8 +48,7 @@ class Duplicate:
     """The last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What a file says."""
 
     root: Fields | None
@@ -130,8 +128,7 @@ class _Open:
         """What ``<<`` brings in."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     value: Any
     is_key: bool
     """It is a scalar, whose text may be a key."""

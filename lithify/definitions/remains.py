@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from lithify.definitions.base import Definition
@@ -16,8 +16,7 @@ from lithify.definitions.text import Fields, Items
 T = TypeVar("T", bound=Definition)
 
 
-@dataclass(frozen=True, slots=True)
-class Remains(Generic[T]):
+class Remains(Struct, Generic[T], frozen=True):
     """A file without some of its parts: good to look for more faults in, and for nothing else."""
 
     file: T

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Struct
 from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
@@ -182,8 +182,7 @@ class PatchSource(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspaceSource:
+class WorkspaceSource(Struct, frozen=True, kw_only=True):
     """A folder in which somebody works on a chunk: in place of all sources that its definition names.
 
     No definition can say it: it comes of ``lithify workspace open``.

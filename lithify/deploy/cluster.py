@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.definitions.model import ClusterFile, ClusterSystem, Deployment
 from lithify.definitions.nearest import did_you_mean
 from lithify.errors import DeployError, UsageError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """One deployment that a cluster names, values merged."""
 
     name: str

@@ -10,8 +10,9 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from lithify.deploy.order import Order, Works, text_value
 from lithify.errors import DeployError

@@ -15,9 +15,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.deploy.esp import ENTRY, parse_entry, read_esp
 from lithify.deploy.layout import FIRST
@@ -34,8 +36,7 @@ ALIVE = rb"BdsDxe: (loading|starting)|Linux version"
 """What firmware or a kernel says on the console of a machine that runs; QEMU's own complaints come to the same pipe."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachinePlan:
+class MachinePlan(Struct, frozen=True, kw_only=True):
     """How a machine is started."""
 
     image: Path

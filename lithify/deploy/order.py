@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lithify.build.metadata import Content
 from lithify.errors import DeployError, NoSpace
@@ -19,8 +20,7 @@ DEPLOY_FORMAT = 2
 """Part of what decides whether a deployment is unchanged; raised when the same inputs give other bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """One deployment of one system."""
 
     name: str
@@ -34,8 +34,7 @@ class Order:
     definition_key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Works:
+class Works(Struct, frozen=True, kw_only=True):
     """What a deployment is made with."""
 
     repository: Repository

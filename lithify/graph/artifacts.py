@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.definitions.model import GitSource
 from lithify.graph.keys import Keys, Kind, Unresolved
@@ -13,8 +14,7 @@ from lithify.graph.pins import source_identity
 from lithify.graph.staging_order import staging_order
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Artifact:
+class Artifact(Struct, frozen=True, order=True):
     """An artifact of a chunk, stratum or system. Names of chunk artifacts are unique only with their chunk."""
 
     kind: Kind
@@ -23,8 +23,7 @@ class Artifact:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedArtifact:
+class KeyedArtifact(Struct, frozen=True, kw_only=True):
     """An artifact and its definition key."""
 
     artifact: Artifact

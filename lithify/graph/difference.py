@@ -7,8 +7,9 @@ stratum is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 from lithify.definitions.model import GitSource
 from lithify.graph.canonical import canonical
@@ -19,8 +20,7 @@ from lithify.graph.pins import source_identity
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One thing that is otherwise in the second graph."""
 
     kind: Literal["chunk", "stratum", "system"]

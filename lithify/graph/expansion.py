@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.definitions.builtin import MANUAL
 from lithify.definitions.links import FoundChunk, chunk_of, declared_sources
@@ -48,8 +49,7 @@ DEBIAN_ARCHITECTURES = {
 """Our names of architectures → Debian's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expanded:
+class Expanded(Struct, frozen=True, kw_only=True):
     """A chunk, and what its stratum does with its artifacts."""
 
     chunk: Chunk

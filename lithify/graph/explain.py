@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.graph.canonical import canonical
 from lithify.graph.keys import Keys, Kind, Unresolved
@@ -19,8 +21,7 @@ Record = Mapping[str, Any]
 """``{"inputs": …, "groups": …, "stratum": …}``; what ``Keys.expanded`` gives, or the same read back from JSON."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """An input of a key that differs between two records."""
 
     input: str
@@ -34,8 +35,7 @@ class Difference:
     """The other chunk that this input is about, if it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """Something that somebody changed, and what has another key because of it."""
 
     name: str

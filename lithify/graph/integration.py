@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lithify.graph.model import Command, SystemGraph
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class IntegrationScript:
+class IntegrationScript(Struct, frozen=True, order=True):
     """One command, as a script below ``/baserock/system-integration`` of the system."""
 
     name: str

@@ -7,8 +7,9 @@ so is each one that depends on it; the rest of the graph has its keys all the sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeVar
+
+from msgspec import Struct
 
 from lithify.definitions.model import Source
 from lithify.errors import Unpinned
@@ -34,8 +35,7 @@ _SHORT = 16
 """Hex digits of a key that are kept beside a name, to show what changed; the whole stands in a group's digest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unresolved:
+class Unresolved(Struct, frozen=True, kw_only=True):
     """A key that cannot be known yet."""
 
     reason: str
@@ -63,8 +63,7 @@ def known(key: DefinitionKey | Unresolved) -> DefinitionKey:
     return key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class Keys(Struct, frozen=True, kw_only=True):
     """The definition keys of one graph with one set of pins, and what each is made of."""
 
     graph: SystemGraph

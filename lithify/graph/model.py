@@ -7,8 +7,9 @@ filled in, every build system expanded to its commands. Nothing here reads a fil
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NewType
+
+from msgspec import Struct
 
 from lithify.definitions.model import Source, WorkspaceSource
 from lithify.errors import Fault, Place
@@ -32,8 +33,7 @@ STEPS = tuple(
 """The fifteen steps of a chunk, in the order in which they run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitRule:
+class SplitRule(Struct, frozen=True, kw_only=True):
     """Files whose path matches one of ``include`` (``re.match``) belong to ``artifact``; the first rule that matches wins."""
 
     artifact: str
@@ -41,8 +41,7 @@ class SplitRule:
     include: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integration:
+class Integration(Struct, frozen=True, kw_only=True):
     """Commands that run in the composed system where ``artifact`` is in it; ``prefix`` orders them (``00-``, ``01-``)."""
 
     artifact: str
@@ -50,8 +49,7 @@ class Integration:
     commands: tuple[Command, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceNode:
+class DeviceNode(Struct, frozen=True, kw_only=True):
     """A device that a chunk's definition asks for (``devices:``)."""
 
     filename: str
@@ -64,8 +62,7 @@ class DeviceNode:
     gid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Licensing:
+class Licensing(Struct, frozen=True, kw_only=True):
     """Facts for manifest and SBOM; they are in no key."""
 
     licence: str = ""
@@ -75,8 +72,7 @@ class Licensing:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
+class Resources(Struct, frozen=True, kw_only=True):
     """What the scheduler reckons with; in no key."""
 
     memory: int | None = None
@@ -84,8 +80,7 @@ class Resources:
     jobs: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(Struct, frozen=True, kw_only=True):
     """One upstream project and how it is built."""
 
     name: str
@@ -138,8 +133,7 @@ class Chunk:
         return tuple(dict.fromkeys(rule.artifact for rule in self.split_rules))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StratumArtifact:
+class StratumArtifact(Struct, frozen=True, kw_only=True):
     """A named selection of chunk artifacts, such as ``core-runtime``."""
 
     name: str
@@ -147,8 +141,7 @@ class StratumArtifact:
     """(chunk, chunk artifact), in the stratum's order; bootstrap chunks are never in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stratum:
+class Stratum(Struct, frozen=True, kw_only=True):
     """A set of chunks; it has no content of its own."""
 
     name: str
@@ -162,8 +155,7 @@ class Stratum:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedArtifact:
+class SelectedArtifact(Struct, frozen=True, kw_only=True):
     """A chunk artifact that is in the system, and the selection that brought it."""
 
     stratum: str
@@ -172,8 +164,7 @@ class SelectedArtifact:
     artifact: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class System(Struct, frozen=True, kw_only=True):
     """A root file system: which artifacts of which strata, and what is done with the whole."""
 
     name: str
@@ -194,16 +185,14 @@ class System:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedGroup:
+class StagedGroup(Struct, frozen=True, kw_only=True):
     """Chunks of one stratum that are staged together, in layer order."""
 
     stratum: str
     chunks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemGraph:
+class SystemGraph(Struct, frozen=True, kw_only=True):
     """The whole closure of one system. Chunk names are unique in it."""
 
     format: int

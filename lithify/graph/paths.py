@@ -9,14 +9,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from lithify.graph.model import SystemGraph
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Node:
+class Node(Struct, frozen=True, order=True):
     """A station of a path."""
 
     kind: Literal["system", "stratum", "chunk"]
@@ -30,8 +30,7 @@ class Node:
 Path = tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paths:
+class Paths(Struct, frozen=True, kw_only=True):
     """Paths from one node to another, the shortest first."""
 
     paths: tuple[Path, ...]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lithify.definitions.model import (
     ArchiveSource,
@@ -29,8 +30,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 """A ``ref`` that names a commit by itself, and so needs nobody to say what it means."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(Struct, frozen=True, kw_only=True):
     """What a source is, to the byte."""
 
     kind: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from lithify.definitions.model import StratumFile, SystemFile, place_of
 from lithify.definitions.tree import Definitions

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.definitions.model import StratumSelection, place_of
 from lithify.definitions.nearest import did_you_mean
@@ -12,8 +13,7 @@ from lithify.graph.model import Chunk, SelectedArtifact, Stratum, SystemGraph
 from lithify.graph.staging_order import staging_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """What a system is composed of."""
 
     selected: tuple[SelectedArtifact, ...]

@@ -11,14 +11,14 @@ Everything here is linear in chunks and declared edges, and no step recurses.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.graph.model import Chunk, StagedGroup, SystemGraph
 from lithify.graph.order import in_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagingOrder:
+class StagingOrder(Struct, frozen=True, kw_only=True):
     """Direct dependencies of every chunk and stratum of a graph, in layer order (lowest first)."""
 
     depends: Mapping[str, tuple[str, ...]]

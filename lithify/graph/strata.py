@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from lithify.definitions.links import referenced_stratum, selected_stratum
 from lithify.definitions.model import StratumFile, StratumReference, StratumSelection, SystemFile, place_of
@@ -13,8 +14,7 @@ from lithify.errors import Fault, Place
 from lithify.graph.order import cycles, in_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedStrata:
+class LoadedStrata(Struct, frozen=True, kw_only=True):
     """The strata files of a system, by the stratum's name."""
 
     files: Mapping[str, StratumFile]

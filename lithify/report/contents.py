@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.build.metadata import Content
 from lithify.store.entries import Entry
@@ -19,8 +20,7 @@ _BLOCK = 1 << 16
 _AROUND = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentDifference:
+class ContentDifference(Struct, frozen=True, kw_only=True):
     """One path that is not the same in two trees."""
 
     path: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from lithify.graph.difference import Change, changes
 from lithify.graph.model import SystemGraph
@@ -16,8 +17,7 @@ Describe = Callable[[Change], tuple[str, str]]
 """The two refs of a change of a ``ref``, as people know them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemDifference:
+class SystemDifference(Struct, frozen=True, kw_only=True):
     """One system in two commits; None where it is not."""
 
     file: str
@@ -127,8 +127,8 @@ def _word(value: Any) -> str:
 
 def plain_value(value: Any) -> Any:
     """Return a value of a change as JSON can have it; bytes that are no text are shown with escapes."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key: plain_value(item) for key, item in dataclasses.asdict(value).items()}
+    if isinstance(value, Struct):
+        return {key: plain_value(item) for key, item in asdict(value).items()}
     if isinstance(value, Mapping):
         return {str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -7,8 +7,10 @@ nothing, and asks no server.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.metadata import definition_ref
 from lithify.graph.explain import Cause, Difference, Record, causes, differences
@@ -23,8 +25,7 @@ _NAMED = 3
 """Inputs or causes that are named; of more, the rest is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What a build would do about a chunk or the system."""
 
     name: str
@@ -41,8 +42,7 @@ class State:
     """The folder that it is built from, where somebody works on it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Struct, frozen=True, kw_only=True):
     """What a build comes to."""
 
     states: tuple[State, ...]

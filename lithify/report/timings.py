@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 PHASES = (
     *(
@@ -32,8 +33,7 @@ MOST_COMPONENTS = 20
 _WHOLE_RUN = "(the whole run)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """Something that took time; times are seconds since the run began."""
 
     thread: str
@@ -47,8 +47,7 @@ class Span:
     """What of the phase it was: the step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(Struct, frozen=True, kw_only=True):
     """A span's place in its thread."""
 
     span: Span

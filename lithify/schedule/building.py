@@ -9,9 +9,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.baserock import script_files
 from lithify.build.benches import sweep
@@ -47,8 +49,7 @@ Outcome = Literal["built", "unchanged"]
 """``unchanged``: something was done, and the system came out the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildResult:
+class BuildResult(Struct, frozen=True, kw_only=True):
     """What a build made available."""
 
     system: BuiltSystem | None

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.build.benches import sweep
 from lithify.build.kept_folder import OPENED_IN
@@ -35,8 +36,7 @@ from lithify.store.writing import STORE_LOCKS, Store
 _NOTHING_GONE = Collected(refs=0, objects=0, bytes=0, layers=0, layers_in_use=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """How much is to go."""
 
     retention: Retention
@@ -46,8 +46,7 @@ class Demand:
     """Bytes that may be left; None is any number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
+class Removal(Struct, frozen=True, kw_only=True):
     """What goes, or is gone."""
 
     holdings: Holdings

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from lithify.cache import open_cache
 from lithify.config import Settings
@@ -28,8 +29,7 @@ from lithify.sources.git_refs import resolve_refs
 from lithify.sources.urls import checked_ref, shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """A commit that a user named."""
 
     repo: str
@@ -37,8 +37,7 @@ class Origin:
     ref: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Who asks: what is needed to find a repository."""
 
     cwd: Path
@@ -48,8 +47,7 @@ class Caller:
     report: Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundCommit:
+class FoundCommit(Struct, frozen=True, kw_only=True):
     """Where a commit's definitions are."""
 
     place: CommitPlace

@@ -7,14 +7,14 @@ too. For the sake of a limit nothing goes that frees nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 HoldingKind = Literal["build", "git mirror", "archive", "Debian package", "definitions"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Struct, frozen=True, kw_only=True):
     """Something in the cache that can be given up, and what it takes to have it again."""
 
     kind: HoldingKind
@@ -33,8 +33,7 @@ class Holding:
     """Whether it stays unless a limit asks for more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Eviction:
+class Eviction(Struct, frozen=True, kw_only=True):
     """What goes, and what that does."""
 
     gone: tuple[Holding, ...]

@@ -10,8 +10,10 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lithify.cache import CacheFolder
 from lithify.schedule.eviction import Holding, HoldingKind
@@ -34,8 +36,7 @@ KINDS = (
 """What the bytes of a cache are counted by. ``staging`` is of builds that run or failed; ``other`` are refs, locks, facts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBuild:
+class StoredBuild(Struct, frozen=True, kw_only=True):
     """A finished build in the store, and what keeps it."""
 
     kind: str
@@ -55,8 +56,7 @@ class StoredBuild:
     """Why it stays; empty where nothing keeps it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class Holdings(Struct, frozen=True, kw_only=True):
     """What a cache holds."""
 
     sizes: Sequence[int]
@@ -86,8 +86,7 @@ def survey(cache: CacheFolder, retention: Retention) -> Holdings:
     return _Surveyor(cache, retention).look()
 
 
-@dataclass(slots=True)
-class _Surveyor:
+class _Surveyor(Struct):
     cache: CacheFolder
     retention: Retention
     sizes: array[int] = field(default_factory=lambda: array("Q"))

@@ -9,10 +9,11 @@ import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.build.checking import commit_fault, ref_fault
 from lithify.cache import CacheFolder
@@ -52,8 +53,7 @@ BY_HAND = frozenset({"lock file", "signature"})
 """What is the user's own, and so not ours to mend."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
+class Damage(Struct, frozen=True, kw_only=True):
     """Something in the cache that is not what it should be."""
 
     what: str
@@ -71,8 +71,7 @@ class Damage:
         return MENDS[self.what]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(Struct, frozen=True, kw_only=True):
     """What was looked at, and what is wrong."""
 
     counts: Mapping[str, int]

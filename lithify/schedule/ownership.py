@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.store.damage import DamagedObject
 from lithify.store.reach import Object, contents_of, places
 from lithify.store.reading import Repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class Owner(Struct, frozen=True, kw_only=True):
     """A build that a damaged thing belongs to."""
 
     kind: str

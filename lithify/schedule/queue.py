@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.graph.model import Resources
 from lithify.schedule.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class Capacity(Struct, frozen=True, kw_only=True):
     """What all builds of a run may take together."""
 
     builds: int

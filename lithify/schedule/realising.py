@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lithify.build.baserock import ClassicIdentity
 from lithify.build.chunk import IMPORT, ChunkOrder, LaidOut, build_chunk, lay_out, source_records
@@ -40,8 +42,7 @@ from lithify.graph.staging_order import prefixes_below
 from lithify.sources.compose import known_tree_digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undertaking:
+class Undertaking(Struct, frozen=True, kw_only=True):
     """One system's build: the graph, its keys and pins, and what makes it."""
 
     workshop: Workshop

@@ -12,7 +12,9 @@ import concurrent.futures
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.chunk import build_chunk, lay_out
 from lithify.build.metadata import CHECK_PREFIX, BothKeys, BuiltChunk, BuiltSystem, Content
@@ -24,8 +26,7 @@ from lithify.schedule.realising import Undertaking, chunk_order, system_order
 from lithify.staging.syscalls import show_another_kernel_version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rebuilt:
+class Rebuilt(Struct, frozen=True, kw_only=True):
     """Something that was built again."""
 
     kind: str
@@ -43,10 +44,8 @@ class Rebuilt:
         return self.again is not None and self.again.digest == self.stored.digest
 
 
-class _KeysAside(BothKeys):
+class _KeysAside(BothKeys, frozen=True, kw_only=True):
     """The keys of a build whose result takes no other's place."""
-
-    __slots__ = ()
 
     def refs(self, kind: str, name: str, arch: str) -> list[str]:
         """Return the one ref that keeps it while it is looked at."""

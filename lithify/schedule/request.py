@@ -6,7 +6,8 @@ To find that nothing is to be done costs reading definitions and some refs: no p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.build.metadata import BuiltSystem, licensing_facts
 from lithify.definitions.architectures import builds_for
@@ -27,8 +28,7 @@ from lithify.sources.pins import refuse_unpinned
 from lithify.staging.architecture import host_architecture
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A system, or some of its chunks, with what of it is in the store."""
 
     resolved: Resolved

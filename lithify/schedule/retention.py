@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from lithify.cache import CacheFolder, publish, remove_tree
 from lithify.errors import LithifyError
@@ -19,8 +21,7 @@ from lithify.sources.keeping import kept_for
 _SUFFIX = ".json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Retention(Struct, frozen=True, kw_only=True):
     """What stays, with why: definition keys, and paths of sources below the cache folder."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -45,8 +46,7 @@ class Retention:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptBuild:
+class KeptBuild(Struct, frozen=True, kw_only=True):
     """A system's build that stays in the cache until somebody drops it."""
 
     name: str

@@ -7,9 +7,10 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from lithify.build.chunk import ChunkOrder
 from lithify.build.metadata import BuiltChunk
@@ -38,8 +39,7 @@ Choice = Literal["continue", "quit", "terminate", "retry"]
 """After a failure: go on with what does not depend on it; end what runs and no more; end at once; build it once more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """How a run goes on."""
 
     jobs: int

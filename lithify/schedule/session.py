@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.metadata import BuiltSystem, definition_ref, read_system
 from lithify.cache import CacheFolder, host_error_of, open_cache
@@ -34,8 +36,7 @@ from lithify.sources.pins import resolve_pins
 from lithify.store.reading import Repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """One definitions tree and one cache, read as they are now."""
 
     settings: Settings
@@ -90,8 +91,7 @@ class Session:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
+class Resolved(Struct, frozen=True, kw_only=True):
     """One system of a session: its graph, pins and keys."""
 
     graph: SystemGraph

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def answer_path(cache: CacheFolder, root: Path, cwd: Path, name: str) -> Path:
 
 def circumstances(settings: Settings) -> dict[str, Any]:
     """Return what beside the files decides an answer: the settings, the machine's architecture, and lithify's own code."""
-    names = [item.name for item in fields(settings) if item.name not in _INDIFFERENT]
+    names = [name for name in settings.__struct_fields__ if name not in _INDIFFERENT]
     return {
         "format": FORMAT,
         "code": code_stamp(Path(lithify.__file__).parent),

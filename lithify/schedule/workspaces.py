@@ -9,9 +9,10 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from lithify.build.kept_folder import kept_place, read_state
 from lithify.build.workshop import bench, plain_folder
@@ -48,8 +49,7 @@ NOTHING = Unsaved(changed=(), commits=(), stashes=0)
 Condition = Literal["clean", "changed", "gone", "no repository"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """How a workspace is found."""
 
     workspace: Workspace

@@ -9,10 +9,11 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from lithify.cache import hold_lock
 from lithify.errors import FetchError, HostError, SourceError
@@ -31,8 +32,7 @@ _INDEX_SECONDS = 900.0
 """How long fetching an index may take in all; apt itself gives up on a silent server long before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolFile:
+class PoolFile(Struct, frozen=True, kw_only=True):
     """A file of Debian's archive, as a signed index describes it."""
 
     name: str
@@ -43,8 +43,7 @@ class PoolFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Apt:
+class Apt(Struct, frozen=True, kw_only=True):
     """A private apt whose index is there."""
 
     folder: Path

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.definitions.model import GitSource
 from lithify.errors import SourceError
@@ -19,8 +20,7 @@ from lithify.sources.git_program import HARDENED, complaint, complaint_hints, fe
 from lithify.sources.urls import expand_alias, shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clone:
+class Clone(Struct, frozen=True, kw_only=True):
     """What to clone, and where to."""
 
     source: GitSource

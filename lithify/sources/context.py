@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from lithify.cache import CacheFolder
 from lithify.errors import HostError
@@ -14,8 +15,7 @@ from lithify.process import Confined
 from lithify.sources.debian_host import DebianHost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpackLimits:
+class UnpackLimits(Struct, frozen=True, kw_only=True):
     """How much may come out of the archives of one source, so that a small file cannot fill the disk."""
 
     members: int = 2_000_000
@@ -29,8 +29,7 @@ class UnpackLimits:
         return self.bytes + self.ratio * size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceContext:
+class SourceContext(Struct, frozen=True, kw_only=True):
     """The cache, the definitions and the user's settings, as far as sources are concerned."""
 
     cache: CacheFolder

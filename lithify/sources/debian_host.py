@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.errors import HostError
 from lithify.process import ProgramFailed, run
@@ -23,8 +24,7 @@ _KEPT_OPTION = re.compile(r'Acquire::(http|https|Check-Valid-Until|Check-Date)\b
 _PROXY = re.compile(r'Acquire::http::Proxy "([^"]+)";')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DebianHost:
+class DebianHost(Struct, frozen=True, kw_only=True):
     """What a host's apt is set to, as far as Debian's own archive is concerned."""
 
     archives: tuple[tuple[str, str], ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.definitions.model import GitSource
 from lithify.errors import FetchError, PinMismatch, SourceError
@@ -46,8 +47,7 @@ git read-tree "$commit"
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOut:
+class CheckOut(Struct, frozen=True, kw_only=True):
     """One repository's part of a source: a commit, and where it goes."""
 
     mirror: Mirror

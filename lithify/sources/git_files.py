@@ -6,9 +6,10 @@ import errno
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cache import CacheFolder, publish
 from lithify.definitions.folder import OutsideError
@@ -23,8 +24,7 @@ _MOST_LINKS = 40
 """Symbolic links that are followed on the way to a file; the kernel's own limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitPlace:
+class CommitPlace(Struct, frozen=True, kw_only=True):
     """A commit, or a folder of it, and the repository on this machine that holds it."""
 
     repository: Path
@@ -39,8 +39,7 @@ class CommitPlace:
         return f"{self.commit}:{self.folder}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     mode: str
     """Octal, as git has it."""
     object: str

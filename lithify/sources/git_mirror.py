@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cache import hold_lock, publish
 from lithify.crash import crash_point
@@ -27,8 +28,7 @@ _PINNED = "refs/lithify/pinned"
 """Where commits are kept that no branch or tag of the server leads to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitLink:
+class GitLink(Struct, frozen=True, kw_only=True):
     """A submodule, as a commit has it."""
 
     path: str
@@ -38,8 +38,7 @@ class GitLink:
     commit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
+class Mirror(Struct, frozen=True, kw_only=True):
     """A repository's mirror, whether it is there already or not."""
 
     url: str

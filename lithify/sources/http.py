@@ -10,11 +10,12 @@ import concurrent.futures
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from lithify import __version__
 from lithify.cache import CacheFolder, publish
@@ -34,8 +35,7 @@ _BLOCK = 1 << 20
 _GONE = (404, 410)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
+class RemoteFile(Struct, frozen=True, kw_only=True):
     """A file whose content is pinned."""
 
     name: str
@@ -45,8 +45,7 @@ class RemoteFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """What arrived."""
 
     sha256: str

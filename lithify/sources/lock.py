@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from lithify.crash import crash_point
 from lithify.definitions.model import Source
@@ -24,8 +25,7 @@ _LARGEST = 64 << 20
 _CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Struct, frozen=True, kw_only=True):
     """The pins of a definitions tree."""
 
     pins: Mapping[str, Pin] = field(default_factory=dict)

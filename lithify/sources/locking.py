@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.definitions.model import Source
 from lithify.errors import LithifyError, SeveralFailed
@@ -17,8 +18,7 @@ JOBS = 4
 """Sources that are pinned at the same time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A pin that was made, moved or dropped."""
 
     identity: str

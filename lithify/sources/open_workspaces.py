@@ -10,8 +10,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from lithify.cache import hold_lock
 from lithify.errors import LithifyError
@@ -22,8 +24,7 @@ FILE = "workspaces.json"
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Struct, frozen=True, kw_only=True):
     """A folder in which somebody works on a chunk."""
 
     chunk: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.errors import HostError, SourceError
 from lithify.process import find_program
@@ -33,8 +34,7 @@ done
 _FAILED = re.compile(r"Hunk #(\d+) (?:FAILED|ignored|FAILED at|ignored at)(?: at)? ?(\d+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnePatch:
+class OnePatch(Struct, frozen=True, kw_only=True):
     """A patch and how it is applied."""
 
     name: str

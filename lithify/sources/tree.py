@@ -10,8 +10,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.errors import UnsafeContent
 
@@ -22,8 +23,7 @@ SETTLED_NS = 3_000_000_000
 """A file whose status changed this short ago may change again and look the same: no look at it is relied upon."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One file, folder or link of a tree."""
 
     path: bytes
@@ -182,8 +182,7 @@ def plain_digest(found: Path) -> str:
     return read_plain(found.parent, lambda path: path != os.fsencode(found))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """How a folder, or a file, looks without reading any content."""
 
     digest: str

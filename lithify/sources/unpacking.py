@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 import lithify
 from lithify.cache import no_space
@@ -22,8 +23,7 @@ _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from lithify.sources.un
 _SECONDS = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
+class Archive(Struct, frozen=True, kw_only=True):
     """An archive in the cache."""
 
     path: Path

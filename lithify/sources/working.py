@@ -9,8 +9,9 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.errors import SourceError
 from lithify.process import run
@@ -24,8 +25,7 @@ _AUTHOR = ("-c", "user.name=lithify", "-c", "user.email=lithify@localhost", "-c"
 _AS_IT_IS = ("-c", "core.autocrlf=false", "-c", "core.safecrlf=false")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsaved:
+class Unsaved(Struct, frozen=True, kw_only=True):
     """What of a workspace would be lost with its folder."""
 
     changed: tuple[str, ...]

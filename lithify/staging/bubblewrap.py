@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lithify.graph.environment import BOOTSTRAP_ROOT
 from lithify.staging.limits import DEFAULT_LIMITS, Limits
@@ -29,8 +31,7 @@ _NOT_THE_HOSTS = frozenset({"proc", "dev", "tmp", "run", BOOTSTRAP_ROOT.strip("/
 """Top folders that a bootstrap-mode chunk does not have from the host."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind:
+class Bind(Struct, frozen=True, kw_only=True):
     """A folder of the host that is visible inside."""
 
     source: Path
@@ -39,8 +40,7 @@ class Bind:
     writable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True, kw_only=True):
     """Where a command runs: a plain value, from which :func:`arguments` makes bubblewrap's command line."""
 
     root: Path

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lithify.errors import UnsafeContent
 from lithify.store.folders import DEEPEST
@@ -31,8 +32,7 @@ MOST_BYTES = 256 << 30
 MOST_REFUSALS_TOLD = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Captured:
+class Captured(Struct, frozen=True, kw_only=True):
     """A DESTDIR, ready to be moved into the store."""
 
     manifest: Manifest
@@ -42,8 +42,7 @@ class Captured:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpperChanges:
+class UpperChanges(Struct, frozen=True, kw_only=True):
     """What an upper layer says, beside the files left in it: they are ready to be moved into the store."""
 
     removed: tuple[str, ...]
@@ -54,8 +53,7 @@ class UpperChanges:
     files: int
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """What one walk found; every path is absolute, as bytes."""
 
     top: bytes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
+
+from msgspec.structs import replace
 
 from lithify.process import Completed, ProgramFailed, run, tool_environment
 from lithify.staging.bubblewrap import isolation, kernel_folders, scratch, variables

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.staging.cgroup import CommandGroup, command_group, parent_group
 
@@ -20,8 +22,7 @@ _FIRST_TO_GO = b"500"
 """Added to what the kernel weighs by when memory is short (proc_pid_oom_score_adj(5)): half of all memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a command may take; None is no limit."""
 
     timeout: float | None = None

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.cache import CacheFolder, remove_tree
 from lithify.errors import HostError, LithifyError, UsageError
@@ -29,8 +31,7 @@ CHOICES = ("auto", "overlay", "overlay-classic", "fuse-overlayfs", "copy")
 """What the setting ``staging-method`` may be; tests also force ``overlay-trusted``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Method(Struct, frozen=True, kw_only=True):
     """A way to make a stack of folders one folder."""
 
     name: str

@@ -12,8 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.process import start, tool_environment
 from lithify.staging.names import ShortNames
@@ -38,8 +39,7 @@ _FUSE_SECONDS = 10.0
 _FUSE_TICK = 0.002
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Stack(Struct, frozen=True, kw_only=True):
     """What is to be mounted."""
 
     lowers: Sequence[Path]

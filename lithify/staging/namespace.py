@@ -11,8 +11,9 @@ import os
 import pwd
 import subprocess
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.errors import HostError
 from lithify.process import find_program, start, tool_environment
@@ -56,8 +57,7 @@ _as_root = threading.Event()
 """Set where root had to do without a user namespace."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Struct, frozen=True, kw_only=True):
     """Something that this machine must offer, whether it does, and what mends it."""
 
     name: str
@@ -67,8 +67,7 @@ class Requirement:
     """The exact command."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdRange:
+class IdRange(Struct, frozen=True):
     """Subordinate ids that a user may map."""
 
     first: int

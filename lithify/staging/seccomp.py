@@ -16,7 +16,8 @@ import os
 import platform
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE3 = 435
@@ -37,8 +38,7 @@ _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Abi:
+class _Abi(Struct, frozen=True, kw_only=True):
     """The numbers of the calls of one architecture's ABI."""
 
     arch: int

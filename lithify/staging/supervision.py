@@ -18,8 +18,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from io import FileIO
+
+from msgspec import Struct
 
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
@@ -40,8 +41,7 @@ LONGEST_ARGUMENT = 128 << 10
 _READ = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """How a command ended, and what it took."""
 
     returncode: int

@@ -12,8 +12,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.store.checking import check_file
 from lithify.store.damage import DamagedObject
@@ -54,8 +55,7 @@ def check_out(
     return tuple(filling.unmade)
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(Struct, frozen=True):
     """A folder that is being filled."""
 
     descriptor: int

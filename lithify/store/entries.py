@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from lithify.errors import Damaged
 from lithify.store.damage import DamagedObject
@@ -19,8 +20,7 @@ from lithify.store.loading import Loader
 from lithify.store.manifest import Device, Manifest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One path of a tree."""
 
     path: str

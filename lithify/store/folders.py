@@ -8,7 +8,9 @@ else; :func:`freeze` takes them out again and gives the objects to write and the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lithify.errors import Damaged, UnsafeContent
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree, checksum_of, encode_dirmeta, encode_dirtree
@@ -25,8 +27,7 @@ DEEPEST = 256
 """Folders nested deeper are refused: paths of 4,096 bytes end sooner, and Python's stack ends at about 1,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Struct, frozen=True):
     """A file that is one with others of its group."""
 
     checksum: str
@@ -38,8 +39,7 @@ Leaf = str | Linked | Device
 """What a folder holds that is no folder: a file object's checksum, or what the manifest adds."""
 
 
-@dataclass(slots=True)
-class Folder:
+class Folder(Struct):
     """An opened folder, ours to change."""
 
     files: dict[str, Leaf] = field(default_factory=dict)
@@ -53,8 +53,7 @@ class Folder:
 Branch = Tree | Folder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen:
+class Frozen(Struct, frozen=True, kw_only=True):
     """A tree that is ready to be written: its checksums, and the objects that may be new."""
 
     tree: Tree

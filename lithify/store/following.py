@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LIMIT = 40
 """Links that one path may lead over, as in the kernel."""
@@ -14,15 +15,13 @@ class LeadsNowhere(Exception):
     """A symlink that no folder can lie behind: it loops, or leads over a file. The text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """What stands at a path that is a symlink."""
 
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """What stands at a path that is neither folder nor symlink."""
 
 

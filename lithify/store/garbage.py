@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.cache import remove_tree
 from lithify.crash import crash_point
@@ -15,8 +16,7 @@ from lithify.store.reading import Repository, is_temporary
 from lithify.store.writing import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class Collected(Struct, frozen=True, kw_only=True):
     """What was removed."""
 
     refs: int

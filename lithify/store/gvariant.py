@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 CHECKSUM_BYTES = 32
 _SHORT = 0xFF - 2 * CHECKSUM_BYTES - 2
@@ -23,16 +24,14 @@ Xattrs = tuple[tuple[bytes, bytes], ...]
 """(name without the final NUL, value), sorted by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A folder in the store: the checksums of its content and of its own owner, mode and xattrs."""
 
     dirtree: str
     dirmeta: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dirtree:
+class Dirtree(Struct, frozen=True):
     """What a folder holds, each part sorted by name."""
 
     files: tuple[tuple[str, str], ...] = ()
@@ -41,8 +40,7 @@ class Dirtree:
     """(name, checksum of its dirtree, checksum of its dirmeta) of each folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dirmeta:
+class Dirmeta(Struct, frozen=True, kw_only=True):
     """A folder's owner, mode and xattrs."""
 
     uid: int = 0
@@ -52,8 +50,7 @@ class Dirmeta:
     xattrs: Xattrs = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitObject:
+class CommitObject(Struct, frozen=True, kw_only=True):
     """What a commit object holds that lithify reads."""
 
     metadata: dict[str, str | tuple[str, ...]] = field(default_factory=dict)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.crash import crash_point
 from lithify.store.damage import DamagedObject
@@ -19,8 +20,7 @@ from lithify.store.reading import Repository
 from lithify.store.writing import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Healed:
+class Healed(Struct, frozen=True, kw_only=True):
     """What was thrown away with the damaged objects."""
 
     commits: tuple[str, ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.graph.model import ContentDigest
 from lithify.store.gvariant import Tree
@@ -14,8 +15,7 @@ from lithify.store.lookers import Lookers
 from lithify.store.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True):
     """A kept checkout that was found whole; paths in it are below its root."""
 
     digest: ContentDigest

@@ -8,14 +8,15 @@ are in the manifest alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 DeviceType = Literal["c", "b", "p", "s"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Device:
+class Device(Struct, frozen=True, kw_only=True, order=True):
     """A node that is neither file, folder nor symlink."""
 
     path: str
@@ -30,8 +31,7 @@ class Device:
     minor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """Devices and link groups of a tree, each sorted; made by :func:`manifest_of`, which sorts and checks."""
 
     devices: tuple[Device, ...] = ()
@@ -90,7 +90,7 @@ def manifest_of(devices: Iterable[Device] = (), links: Iterable[Sequence[str]] =
 
 
 def _device_of(item: Mapping[str, Any]) -> Device:
-    values = {entry.name: item[entry.name] for entry in fields(Device)}
+    values = {name: item[name] for name in Device.__struct_fields__}
     numbers = [values[name] for name in ("mode", "uid", "gid", "major", "minor")]
     if values["type"] not in get_args(DeviceType) or not all(
         isinstance(number, int) and 0 <= number <= 0xFFFFFFFF for number in numbers

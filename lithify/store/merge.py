@@ -10,7 +10,8 @@ The result is that of laying each part over those before it. Pure: nothing is wr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.errors import MergeConflict
 from lithify.store.folders import Branch, Folder, Frozen, Linked, freeze, open_path, opened, plant
@@ -26,8 +27,7 @@ ROUNDS = 100
 EMPTY = Manifest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """One tree of a merge, and what messages call it."""
 
     name: str
@@ -35,8 +35,7 @@ class Part:
     manifest: Manifest = EMPTY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Overlap:
+class Overlap(Struct, frozen=True, kw_only=True, order=True):
     """A path at which two parts have different files; the second's is used."""
 
     path: str
@@ -44,16 +43,14 @@ class Overlap:
     second: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged(Frozen):
+class Merged(Frozen, frozen=True, kw_only=True):
     """A merged tree, the objects that it may need written, and what its parts differ in."""
 
     overlaps: tuple[Overlap, ...]
     """Sorted by path; where three parts differ, one for each that replaces another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A part, or what of it was moved along a link; it lies over all pieces before it."""
 
     part: int
@@ -61,8 +58,7 @@ class Piece:
     moved: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """Pieces that fit together: no folder of one lies on another's symlink any more."""
 
     pieces: tuple[Piece, ...]

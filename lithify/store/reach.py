@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lithify.store.damage import DamagedObject, ObjectKind
 from lithify.store.gvariant import Tree
@@ -13,8 +14,7 @@ Object = tuple[ObjectKind, str]
 """The kind of an object, and its checksum."""
 
 
-@dataclass(slots=True)
-class Reached:
+class Reached(Struct):
     """Objects that were reached, by kind, and those that could not be read on the way."""
 
     commits: set[str] = field(default_factory=set)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from lithify.store import entries
 from lithify.store.damage import DamagedObject, ObjectKind
@@ -38,8 +39,7 @@ _KEPT_FOLDERS = 50_000
 _Decoded = TypeVar("_Decoded")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(Struct, frozen=True, kw_only=True):
     """A commit: a tree and what it says of itself."""
 
     checksum: str

@@ -11,9 +11,10 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.errors import HostError, StoreError, UsageError
 from lithify.process import run, start, tool_environment
@@ -27,8 +28,7 @@ _SERVE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKeys:
+class SigningKeys(Struct, frozen=True, kw_only=True):
     """With which keys commits are signed; all empty where they are not."""
 
     gpg: str = ""
@@ -108,8 +108,7 @@ def attach(repo: Any, place: Path, checksum: str, signatures: Mapping[str, bytes
         repo.write_commit_detached_metadata(checksum, GLib.Variant("a{sv}", entries), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedKeys:
+class TrustedKeys(Struct, frozen=True, kw_only=True):
     """Whose signatures count."""
 
     gpg: Path

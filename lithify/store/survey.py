@@ -11,9 +11,10 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Self
+
+from msgspec import Struct
 
 from lithify.store.short_look import below, looks_as_known, states_of
 
@@ -21,8 +22,7 @@ SETTLING_NS = 50_000_000
 """Nanoseconds after which the kernel's clock has surely gone on: a later change gives a folder another change time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """How a folder looks: what is in it, and a digest over what ``lstat`` says of each entry. Paths are below it."""
 
     fingerprint: str
@@ -31,8 +31,7 @@ class Survey:
     files: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """A survey, and what a short look must find for it to hold still."""
 
     survey: Survey

@@ -6,7 +6,8 @@ Folders unite, later wins; a name that is a folder in one piece and something el
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lithify.store.folders import Branch, Folder, Leaf, check_depth, content_of
 from lithify.store.gvariant import Tree
@@ -16,8 +17,7 @@ Laid = tuple[int, Branch]
 """(number of a piece, what it has at the path)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A path at which a piece has another file than one below it."""
 
     path: str
@@ -25,8 +25,7 @@ class Difference:
     second: int
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Struct, frozen=True):
     """A path at which some pieces have a folder, and others something else."""
 
     path: str
@@ -37,8 +36,7 @@ class Crossing:
     """The last piece that has a folder there."""
 
 
-@dataclass(slots=True)
-class Uniting:
+class Uniting(Struct):
     """One pass over all pieces; what it found on the way is in its fields."""
 
     load: Loader

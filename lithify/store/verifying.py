@@ -6,10 +6,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import get_args
+
+from msgspec import Struct
 
 from lithify.store.checking import check_file, check_metadata
 from lithify.store.damage import DamagedObject, ObjectKind
@@ -23,8 +24,7 @@ _KINDS: frozenset[str] = frozenset(get_args(ObjectKind))
 _Object = tuple[ObjectKind, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """What was looked at, and what is wrong."""
 
     objects: int

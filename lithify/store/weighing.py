@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lithify.store.damage import DamagedObject
 from lithify.store.gvariant import Tree
@@ -18,8 +19,7 @@ _OF_A_COMMIT = ("commit", "commitmeta")
 """Suffixes of what is a commit's own: the object, and its signatures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(Struct, frozen=True, kw_only=True):
     """The objects of a repository."""
 
     sizes: Sequence[int]

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, field
 
 from lithify.store.reading import Repository
 from tests.build.definitions import small_tree
@@ -56,8 +56,7 @@ install-commands:
 """Records all that it can see. What is below ``leaks`` is what no sandbox of ours hides; the manual lists it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True, kw_only=True):
     """Who builds, where, and on what kind of machine."""
 
     name: str

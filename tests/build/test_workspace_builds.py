@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, field
 
 from lithify.store.reading import Repository
 from tests import stuck
@@ -81,8 +81,7 @@ systems:
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     program: Program
     upstream: Path
     clean: Mapping[str, str] = field(default_factory=dict)

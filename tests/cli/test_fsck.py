@@ -8,11 +8,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from lithify.facts import Facts
 from lithify.store.reading import Commit, Repository
@@ -123,8 +123,7 @@ def own_copy_in_layer(program: Program) -> Path:
     return path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Harm:
+class Harm(Struct, frozen=True, kw_only=True):
     """Damage that a test does, and what `fsck` says of it."""
 
     do: Callable[[Program], None]

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from tests.cli.test_commits import commit, git
 from tests.inside import folder_of
@@ -127,8 +127,7 @@ systems:
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
+class Made(Struct, frozen=True, kw_only=True):
     """What the script made, and said."""
 
     out: Path

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.process import find_program
 from tests.build.definitions import small_tree
@@ -22,8 +23,7 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Keys:
+class Keys(Struct, frozen=True, kw_only=True):
     """Two of each kind of key: ours, and a stranger's."""
 
     folder: Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, field
 
 from lithify.cli.app import run
 from tests.program import write_files
@@ -56,8 +56,7 @@ strata:
 """A tree with all its sources pinned by the definitions: nothing needs to be fetched to ask about it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Typist:
+class Typist(Struct, frozen=True, kw_only=True):
     """Types commands in a folder."""
 
     folder: Path

@@ -9,8 +9,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 FIRMWARE = Path("/usr/share/OVMF")
 UP = "lithify: system "
@@ -19,8 +20,7 @@ PATIENCE = 300.0
 """Seconds that an emulated machine may take on a busy host; a quiet one needs ten."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """A machine that has come up."""
 
     line: str

@@ -7,11 +7,11 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lithify.build.metadata import Content
 from lithify.deploy import machine

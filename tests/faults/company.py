@@ -13,9 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tests import stuck
 from tests.faults.crashes import store_faults
@@ -47,8 +49,7 @@ LULL_SECONDS = 8.0
 """Between two times at which all hold still."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Company:
+class _Company(Struct, kw_only=True):
     """What the eight share."""
 
     work: Workload

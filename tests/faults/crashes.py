@@ -14,10 +14,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from random import Random
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lithify.cache import remove_tree
 from lithify.store.reading import Repository
@@ -48,8 +50,7 @@ _LEFT_BY_GC = ("cache/locks/bench-*", "cache/ostree/tmp/staging-*", "cache/ostre
 """Where, besides, nothing may lie after ``gc``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True):
     """One command that is killed and run again."""
 
     name: str
@@ -165,8 +166,7 @@ def run(extent: Extent) -> Tally:
     return tally
 
 
-@dataclass(slots=True, kw_only=True)
-class _Bench:
+class _Bench(Struct, kw_only=True):
     """The state of a run: what was killed where, what the points of each task are, how long each takes."""
 
     work: Workload

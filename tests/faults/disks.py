@@ -14,8 +14,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.build.definitions import small_tree
 from tests.faults.parts import Extent, Tally
@@ -29,8 +31,7 @@ NO_SPACE_KEPT = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
 """Settings without which a build on a small disk would not begin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(Struct, frozen=True, kw_only=True):
     """A small system whose builds are made to fail, and what they give where they do not."""
 
     folder: Path
@@ -128,8 +129,7 @@ def remount(folder: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """A cache in which a system was built, and another state of the definitions, which needs much of it."""
 
     bench: Bench

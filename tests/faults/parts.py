@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 PARTS: dict[str, str] = {
     "crashes": "tests.faults.crashes:run",
@@ -23,8 +24,7 @@ PARTS: dict[str, str] = {
 """Name → ``module:function``, in the order in which they run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
+class Extent(Struct, frozen=True, kw_only=True):
     """How much a part is to do."""
 
     folder: Path
@@ -46,8 +46,7 @@ class Extent:
         return 4 if self.kills >= 50 and self.minutes >= 1 else 2
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """What was done, how often each outcome came, and what went wrong."""
 
     outcomes: Counter[str] = field(default_factory=Counter)

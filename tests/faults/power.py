@@ -14,9 +14,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from random import Random
+
+from msgspec.structs import replace
 
 from lithify.staging.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
 from tests.faults.crashes import BUILD, BUILD_ALL, GC, GC_ALL, LOCK, Task, store_faults

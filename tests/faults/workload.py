@@ -17,9 +17,11 @@ import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.cache import remove_tree
 from lithify.store.reading import Repository
@@ -61,8 +63,7 @@ Contents = Mapping[str, tuple[str, str]]
 """Definition key → (name, content digest)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class Expected(Struct, frozen=True, kw_only=True):
     """What a clean run makes of one variant."""
 
     contents: Contents
@@ -71,8 +72,7 @@ class Expected:
     """SHA-256 of the deployed tar file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Struct, frozen=True, kw_only=True):
     """The definitions and their sources; and what comes of each variant."""
 
     program: Program

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from lithify.definitions.model import SystemFile
 from lithify.definitions.tree import Definitions, load
@@ -52,7 +52,7 @@ def test_every_figure_of_the_readme_comes_out(corpus: Path, tree: Tree) -> None:
     )
     assert len(rows) == 9
     for version, system, figures in rows:
-        expected = dict(zip(Counts.__dataclass_fields__, map(int, figures.split("|")), strict=True))
+        expected = dict(zip(Counts.__struct_fields__, map(int, figures.split("|")), strict=True))
         assert counts(resolve(tree(version), f"systems/{system}.morph")) == Counts(**expected), (
             version,
             system,

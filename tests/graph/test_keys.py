@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lithify.definitions.builtin import MODERN
 from lithify.errors import Place, Unpinned
@@ -416,7 +416,7 @@ PLAIN = Chunk(name="a", stratum="s", file="a.morph", place=Place("s.morph"), arc
 words = st.sampled_from(["", "a", "b", "ab", "/usr", "1"])
 lists = st.lists(words, max_size=2).map(tuple)
 recipes = st.builds(
-    dataclasses.replace,
+    replace,
     st.just(PLAIN),
     name=st.sampled_from(["a", "b"]),
     build_mode=st.sampled_from(["staging", "bootstrap", "test"]),
@@ -443,21 +443,21 @@ def test_equal_recipes_are_equal_chunks(one: Chunk, other: Chunk) -> None:
 
 
 def test_every_field_of_a_chunk_is_known_to_count_or_not() -> None:
-    fields = {field.name for field in dataclasses.fields(Chunk)}
+    fields = set(Chunk.__struct_fields__)
     assert fields == COUNTS.keys() | BY_THEIR_KEYS | DOES_NOT_COUNT.keys()
 
 
 @pytest.mark.parametrize(("field", "value"), [*COUNTS.items(), *DOES_NOT_COUNT.items()])
 def test_a_field_of_a_chunk_counts_as_it_should(field: str, value: object) -> None:
-    changed = dataclasses.replace(PLAIN, **{field: value})  # type: ignore[arg-type]
+    changed = replace(PLAIN, **{field: value})  # type: ignore[arg-type]
     assert (recipe(changed, ()) != recipe(PLAIN, ())) == (field in COUNTS)
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(DeviceNode)])
+@pytest.mark.parametrize("field", list(DeviceNode.__struct_fields__))
 def test_every_field_of_a_device_counts(field: str) -> None:
     device = DeviceNode(filename="x", type="c", mode=1, major=2, minor=3, uid=4, gid=5)
-    other = dataclasses.replace(device, **{field: {"filename": "y", "type": "b"}.get(field, 99)})  # type: ignore[arg-type]
-    one, two = (dataclasses.replace(PLAIN, devices=(each,)) for each in (device, other))
+    other = replace(device, **{field: {"filename": "y", "type": "b"}.get(field, 99)})  # type: ignore[arg-type]
+    one, two = (replace(PLAIN, devices=(each,)) for each in (device, other))
     assert recipe(one, ()) != recipe(two, ())
 
 
@@ -469,7 +469,7 @@ def test_prefixes_of_dependencies_count() -> None:
 def test_every_field_of_a_system_is_known_to_count_or_not() -> None:
     counts = {"name", "arch", "selected", "stratum_artifacts", "overlaps", "os_release", "classic_os_release"}
     does_not = {"file", "place", "strata", "configuration_extensions", "description"}
-    assert {field.name for field in dataclasses.fields(System)} == counts | does_not
+    assert set(System.__struct_fields__) == counts | does_not
 
 
 # What morph's own keys mixed up

@@ -6,8 +6,9 @@ import argparse
 import importlib
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from tests.hostile.bench import Cases, play, quick_folder, shown, tell
 

@@ -19,9 +19,10 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lithify.errors import DefinitionErrors, LithifyError
 from lithify.staging.namespace import enter
@@ -34,8 +35,7 @@ MEGABYTES = 400
 """Memory that any one process of a case may have: an interpreter with lithify has 80."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Where one case plays."""
 
     work: Path
@@ -44,8 +44,7 @@ class Scene:
     """A tree that must be the same afterwards."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One hostile input, and what must come of it."""
 
     act: Callable[[Scene], object]
@@ -58,8 +57,7 @@ class Case:
     megabytes: int = MEGABYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What came of a case."""
 
     wrong: str

@@ -6,13 +6,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.metadata import definition_ref, licensing_facts
 from lithify.cache import CacheFolder, open_cache
@@ -75,8 +76,7 @@ LATER = 10_000_000_000
 """Ten seconds: as if everything had been written that long before the definitions were read."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A definitions tree whose system is in a store, and whose answer was kept."""
 
     root: Path

@@ -8,11 +8,11 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from msgspec import Struct, field
 
 from lithify.cache import open_cache
 from lithify.errors import LithifyError
@@ -50,8 +50,7 @@ def sandbox(
     return run(words, env=tool_environment(), stdin=stdin, timeout=timeout, expected=expected)
 
 
-@dataclass
-class Place:
+class Place(Struct):
     """A definitions folder, a cache and what was reported."""
 
     root: Path
@@ -95,8 +94,7 @@ def context(place: Place) -> SourceContext:
     return place()
 
 
-@dataclass
-class Server:
+class Server(Struct):
     """A folder served over HTTP, with what it was asked for, and paths at which it misbehaves."""
 
     folder: Path
@@ -159,8 +157,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         thread.join()
 
 
-@dataclass
-class Repository:
+class Repository(Struct):
     """A git repository with a work tree."""
 
     path: Path

@@ -6,10 +6,11 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.cache import open_cache
 from lithify.staging.area import staging_area
@@ -33,8 +34,7 @@ def need_method(method: str) -> None:
         pytest.skip("no /dev/fuse here that we may open (`modprobe fuse`)")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Area:
+class Area(Struct, frozen=True, kw_only=True):
     """A staging area with a build folder and a DESTDIR, as a chunk's build has."""
 
     top: Path

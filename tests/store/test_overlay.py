@@ -6,10 +6,10 @@ import os
 import random
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from lithify.cache import open_cache
 from lithify.staging.capture import capture_destdir, capture_upper
@@ -25,8 +25,7 @@ EMPTY = Manifest()
 NULL = Device(path="dev/null", type="c", mode=0o666, major=1, minor=3)
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(Struct, frozen=True):
     removed: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
     manifest: Manifest = EMPTY

@@ -6,10 +6,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from lithify.store.folders import Folder, Frozen, freeze, open_path, plant
 from lithify.store.gvariant import (
@@ -26,8 +26,7 @@ from lithify.store.gvariant import (
 from lithify.store.manifest import Manifest
 
 
-@dataclass(frozen=True)
-class File:
+class File(Struct, frozen=True):
     content: bytes = b""
     mode: int = 0o644
     uid: int = 0
@@ -35,15 +34,13 @@ class File:
     xattrs: Xattrs = ()
 
 
-@dataclass(frozen=True)
-class Symlink:
+class Symlink(Struct, frozen=True):
     target: str
     uid: int = 0
     gid: int = 0
 
 
-@dataclass(frozen=True)
-class Dir:
+class Dir(Struct, frozen=True):
     mode: int = 0o755
     uid: int = 0
     gid: int = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.definitions.formats import LATEST
 from lithify.definitions.migration import to_1, to_2, to_3, to_4, to_5, to_6, to_7, to_8, to_9
@@ -29,8 +31,7 @@ STEPS: Mapping[int, Callable[[Draft], None]] = {
 """Format → the step that leads to it from the one before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifted:
+class Lifted(Struct, frozen=True, kw_only=True):
     """A tree in a later format."""
 
     texts: Texts
@@ -51,8 +52,7 @@ def lift(texts: Texts, goal: int = LATEST.number) -> Lifted:
     return Lifted(texts=texts, notes=tuple(_with_line(note, texts) for note in notes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
+class Stepped(Struct, frozen=True, kw_only=True):
     """A tree after one step."""
 
     texts: Texts

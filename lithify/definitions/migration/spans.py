@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import yaml
+from msgspec import Struct, field
 from yaml import CSafeLoader
 from yaml.events import (
     AliasEvent,
@@ -20,8 +20,7 @@ from yaml.events import (
 from lithify.definitions.text import Mark
 
 
-@dataclass(slots=True)
-class FieldSpan:
+class FieldSpan(Struct):
     """A key with its value; offsets are characters of the text."""
 
     key: Mark
@@ -32,24 +31,21 @@ class FieldSpan:
     """Behind the last character that is part of the value; blank lines and comments behind it are not."""
 
 
-@dataclass(slots=True)
-class MappingSpan:
+class MappingSpan(Struct):
     """A mapping as it stands in the text; what ``<<`` brings in is not among its fields."""
 
     is_flow: bool
     fields: list[FieldSpan] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
+class Spans(Struct, frozen=True):
     """What :func:`spans` finds, by the mark where each begins."""
 
     mappings: Mapping[Mark, MappingSpan]
     scalars: Mapping[Mark, tuple[int, int]]
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A collection whose end is not reached."""
 
     start: NodeEvent

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lithify.definitions.root import VERSION
 from lithify.definitions.tree import DEFAULTS, Definitions, load
 from lithify.errors import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texts:
+class Texts(Struct, frozen=True, kw_only=True):
     """The definitions of a tree: ``VERSION``, ``DEFAULTS`` and all ``.morph`` files, as far as they are there."""
 
     files: Mapping[str, str]
@@ -47,8 +47,7 @@ class _Reader:
         return (name for name in sorted(self._files) if name not in (VERSION, DEFAULTS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Struct, frozen=True, kw_only=True):
     """What a step changed, or what it could not know."""
 
     format: int
