@@ -89,6 +89,9 @@ class Uniting(Struct):
                 more = dict(found.files)
                 for name, dirtree, dirmeta in found.dirs:
                     dirs.setdefault(name, []).append((piece, Tree(dirtree, dirmeta)))
+            below = branch
+            if not more:
+                continue
             theirs = dict.fromkeys(more, piece)
             for name in files.keys() & more.keys():
                 if files[name] == more[name] or content_of(files[name]) == content_of(more[name]):
@@ -97,7 +100,6 @@ class Uniting(Struct):
                     self.differences.append(Difference(prefix + name, owners[name], piece))
             files.update(more)
             owners.update(theirs)
-            below = branch
         return files, owners, dirs
 
 
