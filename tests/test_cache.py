@@ -7,9 +7,13 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lithify.cache import hold_lock, open_cache, publish, remove_tree
 from lithify.errors import NoSpace
@@ -149,3 +153,23 @@ def test_a_damaged_facts_file_is_begun_anew(tmp_path: Path) -> None:
     facts.put("tree", "a", "2")
     assert facts.get("tree", "a") == "2"
     facts.close()
+
+
+@given(
+    kept=st.dictionaries(st.text("abc", max_size=3), st.text(max_size=3)),
+    asked=st.lists(st.text("abc", max_size=3)),
+)
+def test_several_facts_are_each_of_them(kept: dict[str, str], asked: list[str]) -> None:
+    with TemporaryDirectory() as folder, closing(Facts(Path(folder) / "facts.sqlite")) as facts:
+        for key, value in kept.items():
+            facts.put("kind", key, value)
+        facts.put("other kind", "a", "another")
+        found = facts.get_several("kind", asked)
+        assert found == {key: kept[key] for key in asked if key in kept}
+        assert [facts.get("kind", key) for key in asked] == [found.get(key) for key in asked]
+
+
+def test_more_facts_than_one_query_takes(tmp_path: Path) -> None:
+    with closing(Facts(tmp_path / "facts.sqlite")) as facts:
+        facts.put("kind", "1700", "there")
+        assert facts.get_several("kind", [str(number) for number in range(2000)]) == {"1700": "there"}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -205,9 +205,10 @@ def _written_files(workshop: Workshop, order: SystemOrder) -> dict[str, WrittenF
 
 def own_content(facts: Facts, transaction: Transaction, written: Mapping[str, WrittenFile]) -> Content:
     """Return the tree of lithify's own files, written; one that the store has under its identity is not rendered again."""
+    rendered = facts.get_several(_WRITTEN, [file.identity for file in written.values() if file.identity])
     checksums = {}
     for path, file in written.items():
-        known = facts.get(_WRITTEN, file.identity) if file.identity else None
+        known = rendered.get(file.identity)
         if known is None or not transaction.published.has(known, "file"):
             known = transaction.write_file(file.render(), mode=file.mode)
             if file.identity:
@@ -291,13 +292,24 @@ def _own_layer(workshop: Workshop, bench: Bench, own: Content, written: Collecti
         tree=own.tree,
         manifest=own.manifest,
         path=folder,
-        dirs=frozenset(str(parent) for path in written for parent in PurePath(path).parents) - {"."},
+        dirs=frozenset(folders_of(written)),
         symlinks={},
         files=frozenset(written),
     )
     store.layers.forget(own.digest)  # that of an earlier bench
     store.layers.add(layer)
     return layer
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Return the folders that ``paths`` lie in, up to the root, which is none of them."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
 
 
 def _integrate(

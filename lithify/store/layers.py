@@ -12,6 +12,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.crash import crash_point
 from lithify.events import Warned
@@ -21,10 +23,10 @@ from lithify.store.entries import FileLoader
 from lithify.store.gvariant import Tree
 from lithify.store.layer import Layer
 from lithify.store.manifest import Manifest
+from lithify.store.short_look import INDEX_VERSION
 from lithify.store.survey import Known, Survey, is_top_as_known, known_of, still_looks, survey_folder
 from lithify.store.writing import Store
 
-INDEX_VERSION = 2
 DAMAGED_PREFIX = ".damaged-"
 """How the names of layers begin that were renamed away; garbage collection removes them."""
 
@@ -98,7 +100,7 @@ def is_as_made(place: Path) -> bool:
     One of another version of lithify looks as it does: its next use makes it again. Changes nothing.
     """
     try:
-        index = json.loads((place / "index").read_text(encoding="utf-8"))
+        index = msgspec.json.decode((place / "index").read_bytes())
         if isinstance(index, dict) and index.get("version") != INDEX_VERSION:
             return True
         return survey_folder(str(place / "tree")).fingerprint == Known.from_json(index).survey.fingerprint
@@ -121,7 +123,7 @@ def _survey_if_whole(place: Path, *, looked: bool = False) -> Survey | None:
     """
     top = str(place / "tree")
     try:
-        index = json.loads((place / "index").read_text(encoding="utf-8"))
+        index = msgspec.json.decode((place / "index").read_bytes())
         if not isinstance(index, dict) or index.get("version") != INDEX_VERSION:
             return None
         known = Known.from_json(index)
@@ -162,7 +164,7 @@ def _rename_away(cache: CacheFolder, store: Store, place: Path) -> bool:
 def _is_of_this_version(place: Path) -> bool:
     """Return whether an index is ours, or damaged; another version of lithify looked at other things."""
     try:
-        index = json.loads((place / "index").read_text(encoding="utf-8"))
+        index = msgspec.json.decode((place / "index").read_bytes())
         return int(index["version"]) == INDEX_VERSION
     except (OSError, ValueError, KeyError, TypeError):
         return True
