@@ -103,12 +103,21 @@ def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages
         say(f"warning: {warning}")
     invocation = Invocation(cwd=cwd, environment=environment, settings=settings, messages=messages)
     if entry.may_stand:
-        known = importlib.import_module("lithify.cli.standing").answer(rest, invocation)
-        if known is not None:
-            sys.stdout.write(known)
+        standing = importlib.import_module("lithify.cli.standing").answer(rest, invocation)
+        if standing.text is not None:
+            sys.stdout.write(standing.text)
             return DONE
+        if standing.mounted:
+            with importlib.import_module("lithify.cli.looking").looking(
+                invocation, standing.mounted
+            ) as looked:
+                return _call(entry, rest, looked)
+    return _call(entry, rest, invocation)
+
+
+def _call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) -> int:
     parsing = importlib.import_module("lithify.cli.parsing")  # Typer, which help and version do without
-    return int(parsing.call(entry, rest, invocation))
+    return int(parsing.call(entry, arguments, invocation))
 
 
 def find_command(name: str) -> CommandEntry:

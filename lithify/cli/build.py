@@ -25,7 +25,7 @@ from lithify.cli.timing import timings_of
 from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.events import timed
-from lithify.graph.model import SystemGraph
+from lithify.graph.model import ContentDigest, SystemGraph
 from lithify.report.states import expectation
 from lithify.schedule.definitions_from_git import Origin
 from lithify.schedule.witness import keep_answer
@@ -99,17 +99,18 @@ def command(
     ):
         file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
         request = sound_request(session, file, components)
+        mounted: Sequence[ContentDigest] = ()
         if not request.is_done:
             require_room(ctx.obj.settings)
             # half a second, much of it libostree
             with timed(report, "prepare"):
                 building = importlib.import_module("lithify.schedule.building")
             on_failure = None if keep_going else asker(ctx.obj, sys.stdin)
-            building.build(session, request, keep_going=keep_going, on_failure=on_failure)
+            mounted = building.build(session, request, keep_going=keep_going, on_failure=on_failure).mounted
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)
         if not components and origin is None:
-            keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns())
+            keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns(), mounted=mounted)
         if not request.is_done and ctx.obj.settings.cachedir_max_size is not None:
             importlib.import_module("lithify.cli.limiting").keep_to_size(ctx.obj, session, report)
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))

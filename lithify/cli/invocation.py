@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from lithify.cli.messages import Messages
 from lithify.config import Settings
+from lithify.store.looking import Looking
 
 
 class Invocation(Struct, frozen=True, kw_only=True):
@@ -21,3 +22,5 @@ class Invocation(Struct, frozen=True, kw_only=True):
     messages: Messages
     inner_command: tuple[str, ...] = ()
     """What stands behind ``--``, for commands that run another."""
+    lookers: Looking | None = None
+    """What looks at layers already."""

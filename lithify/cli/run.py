@@ -27,6 +27,8 @@ def opened(invocation: Invocation, report: Report, origin: Origin | None = None)
         root = find_root(invocation.cwd) if origin is None else _laid_out(invocation, report, origin, claim)
         with timed(report, "load"):
             session = replace(open_session(root, settings, report, invocation.environment), claim=claim)
+            if invocation.lookers is not None:
+                session = replace(session, lookers=invocation.lookers)
         try:
             yield session
         finally:

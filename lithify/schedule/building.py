@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from lithify.build.baserock import script_files
 from lithify.build.benches import sweep
 from lithify.build.metadata import BuiltChunk, BuiltSystem, last_ref, read_system
+from lithify.build.system import system_contents
 from lithify.build.workshop import Workshop
 from lithify.cache import CacheFolder, open_cache
 from lithify.errors import LithifyError, SeveralFailed
@@ -38,8 +39,7 @@ from lithify.staging.sandbox import Limits, confined, describe_limits
 from lithify.staging.weaknesses import weaknesses
 from lithify.store.damage import DamagedObject
 from lithify.store.healing import heal
-from lithify.store.layers import INDEX_VERSION
-from lithify.store.lookers import Lookers, usual_processes
+from lithify.store.lookers import usual_processes
 from lithify.store.signing import Signer, SigningKeys
 from lithify.store.writing import Store
 
@@ -56,6 +56,8 @@ class BuildResult(Struct, frozen=True, kw_only=True):
     """None where only components were asked for."""
     chunks: Mapping[str, BuiltChunk]
     outcome: Outcome
+    mounted: tuple[ContentDigest, ...] = ()
+    """The layers that the system was composed on, where its integration commands were run."""
 
 
 def open_workshop(
@@ -73,7 +75,7 @@ def open_workshop(
     tempdir = settings.tempdir or Path(tempfile.gettempdir()) / f"lithify-{_owner(cache)}"
     signer = _signer(session)
     enter()
-    lookers = Lookers.start(cache.layers, INDEX_VERSION, ahead, usual_processes())
+    session.lookers.look(cache.layers, ahead, usual_processes())
     tempdir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(cache, lambda label, failed: not failed)
     method = choose_method(cache, settings.staging_method).with_names(names_in_memory())
@@ -91,7 +93,7 @@ def open_workshop(
         report=session.report,
         lease=session.claim,
         signer=signer,
-        lookers=lookers,
+        lookers=session.lookers,
     )
     return Workshop(
         cache=cache,
@@ -165,7 +167,7 @@ def build(
                     raise
         return _build(session, request, undertaking, before, policy)
     finally:
-        undertaking.workshop.store.layers.lookers.close()
+        session.lookers.close()
         undertaking.workshop.store.settle()
 
 
@@ -233,7 +235,9 @@ def _build(
     chunks = _run(session, undertaking, _wanted(request), policy)
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
-    return BuildResult(system=built, chunks=chunks, outcome=outcome)
+    contents = system_contents(undertaking.graph, chunks) if script_files(undertaking.graph) else ()
+    mounted = tuple(content.digest for _, content in contents)
+    return BuildResult(system=built, chunks=chunks, outcome=outcome, mounted=mounted)
 
 
 def undertaking_of(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lithify.build.metadata import BuiltSystem, definition_ref, read_system
@@ -33,6 +33,8 @@ from lithify.sources.kinds import SourceContext
 from lithify.sources.lock import LOCK_NAME, Lock, read_lock
 from lithify.sources.open_workspaces import Workspace, open_workspaces
 from lithify.sources.pins import resolve_pins
+from lithify.store.lookers import Lookers
+from lithify.store.looking import Looking
 from lithify.store.reading import Repository
 
 
@@ -59,6 +61,8 @@ class Session(Struct, frozen=True, kw_only=True):
     """Chunk → the folder in which somebody works on it."""
     lock_status: Status | None
     """The lock file's, as it was before it was read; None where there was none."""
+    lookers: Looking = field(default_factory=Lookers)
+    """What looks at layers ahead of their use; closed by whoever builds."""
 
     def hold_cache(self) -> None:
         """Keep what is cached from being thrown away to the end of the session; waits while it is being cleaned up.

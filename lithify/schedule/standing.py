@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 import lithify
 from lithify.cache import CacheFolder
 from lithify.config import Settings, value_text
@@ -27,7 +29,7 @@ from lithify.sources.tree import look_at, plain_digest
 from lithify.staging.architecture import host_architecture
 from lithify.store.refs import read_ref
 
-FORMAT = 1
+FORMAT = 2
 _INDIFFERENT = frozenset({"verbose", "quiet", "debug", "log", "jobs", "origins"})
 """Settings that change nothing of what a build with nothing to do prints."""
 
@@ -89,20 +91,44 @@ def is_whole(content: bytes) -> bool:
         return False
 
 
-def standing_answer(cache: CacheFolder, root: Path, cwd: Path, name: str, settings: Settings) -> str | None:
-    """Return what building ``name`` would print, where it is known that nothing is to be done; else None. Reads only."""
+class Standing(Struct, frozen=True):
+    """What is known of a build before anything is resolved."""
+
+    text: str | None = None
+    """What it would print, where it is known that nothing is to be done."""
+    mounted: tuple[str, ...] = ()
+    """Where something is: the layers that the system was last composed on, most of which will be mounted again."""
+
+
+def standing_answer(cache: CacheFolder, root: Path, cwd: Path, name: str, settings: Settings) -> Standing:
+    """Return what is known of building ``name``. Reads only."""
     if is_any_open(root):
-        return None  # what somebody works on is looked at each time
+        return Standing()  # what somebody works on is looked at each time
     try:
         record = _unsealed(answer_path(cache, root, cwd, name).read_bytes())
         if record is None or record["circumstances"] != circumstances(settings):
-            return None
+            return Standing()
         if read_ref(cache.ostree, record["ref"]) != record["commit"] or not _stands(record, root):
-            return None
+            return Standing(mounted=_mounted(record))
         text = record["text"]
     except (OSError, ValueError, KeyError, TypeError, IndexError, LithifyError):
-        return None  # none is kept, or it is not understood, or something cannot be looked at: asked in the ordinary way
-    return text if isinstance(text, str) else None
+        return (
+            Standing()
+        )  # none is kept, or not understood, or something cannot be looked at: asked in the ordinary way
+    return Standing(text if isinstance(text, str) else None)
+
+
+def mounted_by(path: Path) -> tuple[str, ...]:
+    """Return the layers that a kept answer's system was composed on; none where there is no such answer."""
+    try:
+        record = _unsealed(path.read_bytes())
+        return () if record is None else _mounted(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _mounted(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(digest) for digest in record["mounted"])
 
 
 def _stands(record: Mapping[str, Any], root: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from lithify.definitions.model import Source
 from lithify.definitions.watching import Status
 from lithify.errors import LithifyError
 from lithify.graph.keys import known
+from lithify.graph.model import ContentDigest
 from lithify.graph.pins import Pin
 from lithify.schedule.request import Request, facts_are_current
 from lithify.schedule.session import Resolved, Session, declared_in
-from lithify.schedule.standing import answer_path, circumstances, sealed
+from lithify.schedule.standing import answer_path, circumstances, mounted_by, sealed
 from lithify.sources.kinds import UNLOCKED, kind_of
 from lithify.sources.local import below_definitions
 from lithify.sources.lock import LOCK_NAME, parse_lock
@@ -40,14 +41,24 @@ class _CannotTell(Exception):
     """Something is not certain enough for the answer to be kept."""
 
 
-def keep_answer(session: Session, request: Request, cwd: Path, name: str, *, now: int) -> None:
+def keep_answer(
+    session: Session,
+    request: Request,
+    cwd: Path,
+    name: str,
+    *,
+    now: int,
+    mounted: Sequence[ContentDigest] = (),
+) -> None:
     """Keep what building the system ``name``, said in ``cwd``, came to; where that is not certain, nothing is kept.
 
-    ``now``: nanoseconds since 1970.
+    ``now``: nanoseconds since 1970. ``mounted``: the layers that the system was composed on; of one that was not composed
+    this time, what is known from the last time is kept.
     """
+    path = answer_path(session.cache, session.definitions.root, cwd, name)
     try:
-        record = _record(session, request, now)
-        _write(session.cache, answer_path(session.cache, session.definitions.root, cwd, name), record)
+        record = {**_record(session, request, now), "mounted": [*(mounted or mounted_by(path))]}
+        _write(session.cache, path, record)
     except (_CannotTell, LithifyError, OSError):
         return  # something changed meanwhile, or the disk is full: the next build is resolved in the ordinary way
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lithify.graph.model import ContentDigest
 from lithify.store.gvariant import Tree
-from lithify.store.lookers import Lookers
+from lithify.store.looking import Looking
 from lithify.store.manifest import Manifest
 
 
@@ -37,7 +37,7 @@ class KnownLayers:
     The latter are few, and make it cheap to ask whether a stack needs more than to be mounted. Safe for several threads.
     """
 
-    def __init__(self, lookers: Lookers) -> None:
+    def __init__(self, lookers: Looking) -> None:
         self._lock = threading.Lock()
         self._looking: dict[ContentDigest, threading.Lock] = {}
         self._layers: dict[ContentDigest, Layer] = {}

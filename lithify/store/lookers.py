@@ -1,4 +1,4 @@
-"""Processes that look at kept checkouts ahead of their use, while this one loads libostree and merges.
+"""Processes that look at kept checkouts ahead of their use, while this one loads modules and merges.
 
 A look is nothing but system calls, tens of thousands of them, each of which a thread here would have to wait for the
 interpreter's lock after. What a looker does not answer, because it was not asked or has died, is looked at in the ordinary way.
@@ -13,10 +13,10 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 from lithify.process import start, tool_environment
 from lithify.store import short_look
+from lithify.store.short_look import INDEX_VERSION
 
 FEWEST = 16
 """Layers that are worth a process, which takes as long to start as looking at a few of them."""
@@ -25,20 +25,26 @@ FEWEST = 16
 class Lookers:
     """Answers that are on their way; may be asked from several threads."""
 
-    def __init__(self, children: Sequence[tuple[subprocess.Popen[bytes], Sequence[str]]] = ()) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._children = {name: child for child, names in children for name in names}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        """Name of a layer → the process that looks at it."""
         self._answers: dict[str, bool] = {}
 
-    @classmethod
-    def start(cls, layers: Path, version: int, digests: Sequence[str], processes: int) -> Self:
-        """Look at ``layers/<digest>`` of each digest, in their order, by at most so many processes; none for a few layers.
+    def look(
+        self, layers: Path, digests: Sequence[str], processes: int, *, version: int = INDEX_VERSION
+    ) -> None:
+        """Look at ``layers/<digest>`` of each digest that nobody looks at yet, in their order.
 
-        ``version``: of the layers' indexes. They run as we do now: with our namespaces and rights.
+        By at most so many ``processes``, and none for a few layers. ``version``: of the layers' indexes. They run as we do
+        now: with our namespaces and rights.
         """
-        count = min(processes, len(digests) // FEWEST)
-        parts = [digests[number::count] for number in range(count)]
-        return cls([(_started(layers, version, part), part) for part in parts])
+        with self._lock:
+            wanted = [digest for digest in digests if digest not in self._children]
+            count = min(processes, len(wanted) // FEWEST)
+            for number in range(count):
+                part = wanted[number::count]
+                self._children.update(dict.fromkeys(part, _started(layers, version, part)))
 
     def found_whole(self, digest: str) -> bool:
         """Return whether a looker found a layer as it was made; waits for one that was asked about it."""

@@ -14,6 +14,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 
 WHOLE, UNKNOWN = "whole", "unknown"
+INDEX_VERSION = 2
+"""Of a layer's ``index``."""
 
 
 def looks_as_known(top: str, changed: Mapping[str, int], files: Iterable[str], states: str) -> bool:

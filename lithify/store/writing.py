@@ -19,6 +19,7 @@ from lithify.lease import Lease
 from lithify.store.gobject import OSTree, create_repository, load, open_repository, ostree_errors
 from lithify.store.layer import KnownLayers
 from lithify.store.lookers import Lookers
+from lithify.store.looking import Looking
 from lithify.store.reading import Repository
 from lithify.store.signing import Signer
 from lithify.store.syncing import Syncing
@@ -43,7 +44,7 @@ class Store:
         report: Report = ignore,
         lease: Lease | None = None,
         signer: Signer | None = None,
-        lookers: Lookers | None = None,
+        lookers: Looking | None = None,
     ) -> None:
         """Open the repository, made if missing.
 

@@ -24,7 +24,7 @@ from lithify.graph.keys import known
 from lithify.graph.pins import git_pin, source_identity
 from lithify.schedule.request import Request, request_for
 from lithify.schedule.session import open_session
-from lithify.schedule.standing import answer_path, code_stamp, sealed, standing_answer
+from lithify.schedule.standing import Standing, answer_path, code_stamp, sealed, standing_answer
 from lithify.schedule.witness import keep_answer
 from lithify.sources.lock import LOCK_NAME, Lock, write_lock
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree
@@ -86,9 +86,13 @@ class Kept(Struct, frozen=True):
     commit: str
     ref: str
 
-    def answer(self, **changed: Any) -> str | None:
+    def known(self, **changed: Any) -> Standing:
         """Return what is known without asking."""
         return standing_answer(self.cache, self.root, self.root, "s", replace(self.settings, **changed))
+
+    def answer(self, **changed: Any) -> str | None:
+        """Return what is answered without asking."""
+        return self.known(**changed).text
 
     def asked(self) -> Request:
         """Return what the ordinary way says."""
@@ -410,6 +414,20 @@ def test_what_changed_while_it_was_built_is_not_kept(store: Store, tmp_path: Pat
         session.facts.close()
         assert one.answer() is None
         (one.root / name).write_text(before)
+
+
+def test_what_was_mounted_is_known_once_something_changed(store: Store, tmp_path: Path) -> None:
+    """The next build looks at these layers first; a build that composes nothing knows no others."""
+    one = kept(store, tmp_path / "tree", settled=True)
+    for mounted in (("a", "b"), ()):
+        session = open_session(one.root, one.settings, ignore, {})
+        request = request_for(session, session.definitions.locate("s", kind="system", cwd=one.root))
+        keep_answer(session, request, one.root, "s", now=time.time_ns() + LATER, mounted=mounted)
+        session.facts.close()
+    assert one.known() == Standing(one.text)
+    edit(one.root, "strata/one.morph")
+    assert one.known() == Standing(None, ("a", "b"))
+    assert one.known(trove_host="elsewhere") == Standing()  # whatever is another program's is not relied upon
 
 
 def test_classic_formats_are_always_asked(store: Store, tmp_path: Path) -> None:

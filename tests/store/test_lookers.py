@@ -12,8 +12,8 @@ from lithify.cache import CacheFolder
 from lithify.events import Event, Warned
 from lithify.store import lookers as module
 from lithify.store.layer import Layer
-from lithify.store.layers import INDEX_VERSION
 from lithify.store.lookers import Lookers, usual_processes
+from lithify.store.short_look import INDEX_VERSION
 from lithify.store.survey import SETTLING_NS
 from lithify.store.writing import Store
 from tests.store.test_layers import layer_of, taken
@@ -40,7 +40,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def looking(cache: CacheFolder, layers: list[Layer], processes: int = 2) -> Lookers:
-    return Lookers.start(cache.layers, INDEX_VERSION, [layer.digest for layer in layers], processes)
+    lookers = Lookers()
+    lookers.look(cache.layers, [layer.digest for layer in layers], processes)
+    return lookers
 
 
 def overwrite(file: Path) -> None:
@@ -112,6 +114,7 @@ def test_a_layer_changed_after_the_look_at_its_top_is_made_again(
 @pytest.mark.usefixtures("few")
 def test_an_index_of_another_version_is_no_answer(cache: CacheFolder, layers: list[Layer]) -> None:
     digests = [layer.digest for layer in layers]
-    with_lookers = Lookers.start(cache.layers, INDEX_VERSION + 1, digests, 1)
+    with_lookers = Lookers()
+    with_lookers.look(cache.layers, digests, 1, version=INDEX_VERSION + 1)
     assert not any(with_lookers.found_whole(digest) for digest in digests)
     with_lookers.close()
