@@ -27,6 +27,7 @@ from lithify.graph.model import ContentDigest, SystemGraph
 from lithify.schedule.ahead import chunks_there, layers_of
 from lithify.schedule.classic import classic_identities
 from lithify.schedule.definitions_state import definitions_state
+from lithify.schedule.plan import Plan
 from lithify.schedule.realising import Undertaking, find_system, realise_system, renew_facts
 from lithify.schedule.request import Request
 from lithify.schedule.run import Choice, Policy, run_plan, selected_chunks
@@ -154,32 +155,33 @@ def build(
         on_failure=on_failure,
     )
     graph = request.resolved.graph
-    undertaking = _undertaking_for(session, request)
+    undertaking, plan = _undertaking_for(session, request)
     workspaces = request.resolved.keys.workspaces_of_system()
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch, workspaces))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
     try:
         for _ in range(MOST_HEALINGS):
             try:
-                return _build(session, request, undertaking, before, policy)
+                return _build(session, request, undertaking, plan, before, policy)
             except LithifyError as error:
                 if not _healed(session, undertaking.workshop.store, error):
                     raise
-        return _build(session, request, undertaking, before, policy)
+            plan = plan_of(session, request.resolved, _wanted(request))
+        return _build(session, request, undertaking, plan, before, policy)
     finally:
         session.lookers.close()
         undertaking.workshop.store.settle()
 
 
-def _undertaking_for(session: Session, request: Request) -> Undertaking:
-    """Open a workshop for a request, with a look ahead at what it will mount."""
+def _undertaking_for(session: Session, request: Request) -> tuple[Undertaking, Plan]:
+    """Open a workshop for a request, with a look ahead at what it will mount; return it with what is to be done."""
     resolved = request.resolved
     session.hold_cache()  # what is read now may be used until the end
     plan = plan_of(session, resolved, _wanted(request))
     there = chunks_there(session, resolved, plan)
     composes = request.components is None and bool(script_files(resolved.graph))
     ahead = layers_of(resolved, plan, there, composes=composes)
-    return replace(undertaking_of(session, resolved, ahead=ahead), there=there)
+    return replace(undertaking_of(session, resolved, ahead=ahead), there=there), plan
 
 
 def _wanted(request: Request) -> Sequence[str]:
@@ -223,16 +225,21 @@ def tidy(session: Session) -> None:
 
 
 def _build(
-    session: Session, request: Request, undertaking: Undertaking, before: str | None, policy: Policy
+    session: Session,
+    request: Request,
+    undertaking: Undertaking,
+    plan: Plan,
+    before: str | None,
+    policy: Policy,
 ) -> BuildResult:
     if request.components is not None:
-        chunks = _run(session, undertaking, _wanted(request), policy)
+        chunks = _run(session, undertaking, plan, policy)
         return BuildResult(system=None, chunks=chunks, outcome="built")
     stored = None if request.stored is None else find_system(undertaking)
     if stored is not None:  # it may have been collected before we had our claim on the cache
         renewed = renew_facts(undertaking, stored)
         return BuildResult(system=renewed, chunks={}, outcome="unchanged")
-    chunks = _run(session, undertaking, _wanted(request), policy)
+    chunks = _run(session, undertaking, plan, policy)
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
     contents = system_contents(undertaking.graph, chunks) if script_files(undertaking.graph) else ()
@@ -257,11 +264,7 @@ def undertaking_of(
     )
 
 
-def _run(
-    session: Session, undertaking: Undertaking, wanted: Sequence[str], policy: Policy
-) -> dict[str, BuiltChunk]:
-    resolved = Resolved(graph=undertaking.graph, pins=undertaking.pins, keys=undertaking.keys)
-    plan = plan_of(session, resolved, wanted)
+def _run(session: Session, undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, BuiltChunk]:
     session.report(
         BuildPlanned(
             target=undertaking.graph.system.name,

@@ -66,12 +66,19 @@ class Manifest(Struct, frozen=True):
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Manifest:
         """Return the manifest that :meth:`to_json` wrote; raises :class:`ValueError` for anything else."""
+        if value == _NOTHING:
+            return EMPTY  # as nearly all are
         try:
             devices = [_device_of(item) for item in value["devices"]]
             links = [[_checked_path(path) for path in group] for group in value["links"]]
         except (KeyError, TypeError) as error:
             raise ValueError(f"a manifest is not what it should be: {error}") from error
         return manifest_of(devices, links)
+
+
+EMPTY = Manifest()
+"""Nothing that OSTree cannot hold."""
+_NOTHING = EMPTY.to_json()
 
 
 def manifest_of(devices: Iterable[Device] = (), links: Iterable[Sequence[str]] = ()) -> Manifest:

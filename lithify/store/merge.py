@@ -18,13 +18,11 @@ from lithify.store.folders import Branch, Folder, Frozen, Linked, freeze, open_p
 from lithify.store.following import Found, LeadsNowhere, Link, Other, follow
 from lithify.store.gvariant import Tree
 from lithify.store.loading import Loader
-from lithify.store.manifest import Device, Manifest
+from lithify.store.manifest import EMPTY, Device, Manifest
 from lithify.store.uniting import Crossing, Difference, Uniting
 
 ROUNDS = 100
 """How often content may move on along links before it is a conflict; one round follows every link that is met."""
-
-EMPTY = Manifest()
 
 
 class Part(Struct, frozen=True, kw_only=True):

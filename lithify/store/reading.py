@@ -7,12 +7,12 @@ OSTree's own: ``objects/ab/cdef….dirtree``, ``refs/heads/…``, ``state/….co
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from lithify.store import entries
@@ -97,7 +97,7 @@ class Repository:
         text = decoded.metadata.get(METADATA_KEY, "{}")
         bindings = decoded.metadata.get("ostree.ref-binding", ())
         try:
-            metadata = json.loads(text) if isinstance(text, str) else None
+            metadata = msgspec.json.decode(text) if isinstance(text, str) else None
         except ValueError:
             metadata = None
         if not isinstance(metadata, dict):
