@@ -17,15 +17,33 @@ from lithify.crash import crash_point
 
 FAILED = "failed"
 """Marks a bench that stays for ``lithify shell --failed``."""
+FAILED_LOG = "log"
+"""Leads from the folder of a bench that stays to the log of its build."""
 SCRATCH = "scratch"
 """Leads from a bench's folder in the cache to the one in the scratch folder."""
 LABEL = re.compile(r".+-\d+-[0-9a-f]{8}")
 """A bench's name: that of what is built, a process, and something random."""
 
 
+def own_name(name: str) -> str:
+    """Return the part of a bench's name that tells what is built on it."""
+    return name.replace("/", "_")[:80]
+
+
 def name_of(label: str) -> str:
     """Return what is built on a bench."""
     return label.rsplit("-", 2)[0]
+
+
+def kept_of(cache: CacheFolder, name: str) -> Path | None:
+    """Return the folder that the last failed build of a name left; None where there is none, or a later one has succeeded."""
+    own = own_name(name)
+    kept = [
+        staging
+        for staging in (cache.staging.iterdir() if cache.staging.exists() else ())
+        if LABEL.fullmatch(staging.name) and name_of(staging.name) == own and (staging / FAILED).exists()
+    ]
+    return max(kept, key=lambda staging: staging.stat().st_mtime, default=None)
 
 
 def lock_of(cache: CacheFolder, label: str) -> Path:

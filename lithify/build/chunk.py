@@ -380,7 +380,7 @@ def _failed(
     if full:
         hints = [*hints, *(f"{no_space(place).message}; {no_space(place).hints[0]}" for place in full)]
     else:
-        bench.keep(step)
+        bench.keep(step, order.log)
         hints = [*hints, f"lithify shell {order.chunk.name} --failed"]
     return BuildFailed(
         component=order.chunk.name,

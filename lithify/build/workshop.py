@@ -11,7 +11,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lithify.build.benches import FAILED, LABEL, SCRATCH, clear_away, lock_of, name_of, sweep
+from lithify.build.benches import (
+    FAILED,
+    FAILED_LOG,
+    SCRATCH,
+    clear_away,
+    kept_of,
+    lock_of,
+    name_of,
+    own_name,
+    sweep,
+)
 from lithify.cache import CacheFolder, hold_lock
 from lithify.crash import crash_point
 from lithify.events import Report
@@ -57,8 +67,13 @@ class Bench(Struct, frozen=True, kw_only=True):
     scratch: Path
     """In ``tempdir``: the build folder and the sources."""
 
-    def keep(self, step: str = "") -> Path:
-        """Mark the bench as that of a build that failed at ``step``, so that it stays for a shell; return its folder."""
+    def keep(self, step: str = "", log: Path | None = None) -> Path:
+        """Mark the bench as that of a build that failed at ``step``, so that it stays for a shell; return its folder.
+
+        ``log`` is found from it: the chunk may be another one by the time that somebody wants to read it.
+        """
+        if log is not None:
+            (self.staging / FAILED_LOG).symlink_to(log)
         (self.staging / FAILED).write_text(step)
         return self.staging
 
@@ -73,7 +88,7 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
 
     What an earlier failed build of the same name left for a shell is removed first: the new one takes its place.
     """
-    own = name.replace("/", "_")[:80]
+    own = own_name(name)
     sweep(workshop.cache, lambda label, failed: failed and name_of(label) == own)
     label = f"{own}-{os.getpid()}-{secrets.token_hex(4)}"
     staging = workshop.cache.staging / label
@@ -97,16 +112,10 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
 @contextmanager
 def failed_bench(cache: CacheFolder, name: str) -> Iterator[Bench | None]:
     """Give what the last failed build of a name left, or None; no new build takes it away during the block."""
-    own = name.replace("/", "_")[:80]
-    kept = [
-        staging
-        for staging in cache.staging.iterdir()
-        if LABEL.fullmatch(staging.name) and name_of(staging.name) == own and (staging / FAILED).exists()
-    ]
-    if not kept:
+    newest = kept_of(cache, name)
+    if newest is None:
         yield None
         return
-    newest = max(kept, key=lambda staging: staging.stat().st_mtime)
     with hold_lock(lock_of(cache, newest.name)):
         yield Bench(staging=newest, scratch=Path(os.readlink(newest / SCRATCH)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lithify.build.benches import FAILED_LOG, kept_of
 from lithify.cache import is_held
 from lithify.cli.naming import named_chunk
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
@@ -69,8 +71,14 @@ def command(
 
 
 def log_of(session: Session, resolved: Resolved, name: str) -> Path:
-    """Return the log of a chunk as it is defined now, else that of its last build; raises :class:`LithifyError`."""
+    """Return the log of a chunk as it is defined now, else that of its last build; raises :class:`LithifyError`.
+
+    What a failed build left is taken away by the next one: where it is there, it is the last.
+    """
     candidates = [session.cache.logs / f"{known(resolved.keys.chunk[name])}.log"]
+    kept = kept_of(session.cache, name)
+    if kept is not None and (kept / FAILED_LOG).is_symlink():
+        candidates.append(Path(os.readlink(kept / FAILED_LOG)))
     last = last_build(session.repository, resolved.keys, "chunk", name)
     if last is not None:
         metadata = session.repository.commit(last).metadata

@@ -74,3 +74,21 @@ def test_a_running_build_is_followed_to_its_end(program: Program) -> None:
     ended = json.loads(program.done("log", "lib", "--json").stdout)
     assert not ended["running"]
     assert ended["lines"][-1] == "+ touch /lib.inst/done"
+
+
+def test_the_log_of_a_failed_build_is_found_after_an_edit(program: Program) -> None:
+    """Who reads why it failed has often begun to mend it."""
+    chunk = program.definitions / "chunks" / "lib.morph"
+    chunk.write_text(WAITS.replace("echo begun;", "echo begun; no-such-program;"))
+    failed = program.run("build", "small", "lib")
+    assert failed.status == 1
+    first = program.done("log", "lib").stdout
+    assert "no-such-program" in first
+    (program.definitions / "lib" / "source").write_text("mended\n")
+    assert program.done("log", "lib").stdout == first
+    assert program.done("show-build-log", "small", "lib").stdout == first
+    chunk.write_text(WAITS.replace("while [ ! -e go ]", "while false"))
+    program.done("build", "small", "lib")
+    assert "begun" in program.done("log", "lib").stdout
+    (program.definitions / "lib" / "source").write_text("edited again\n")
+    assert "no-such-program" not in program.done("log", "lib").stdout
