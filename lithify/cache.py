@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from lithify.crash import crash_point
-from lithify.errors import HostError, NoSpace, StoreError
+from lithify.errors import HostError, Interrupted, NoSpace, StoreError
 from lithify.holders import describe_holders
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+WAIT_SECONDS = 0.1
+"""Between looks at a lock by who may give up."""
 
 
 class CacheFolder(Struct, frozen=True):
@@ -202,12 +206,17 @@ def no_space(path: Path, error: OSError | None = None) -> NoSpace:
 
 @contextmanager
 def hold_lock(
-    path: Path, *, shared: bool = False, on_wait: Callable[[str], None] | None = None
+    path: Path,
+    *,
+    shared: bool = False,
+    on_wait: Callable[[str], None] | None = None,
+    gives_up: Callable[[], bool] | None = None,
 ) -> Iterator[None]:
     """Hold the lock file ``path`` for the block; wait for it where another process holds it.
 
     ``on_wait`` is called once, with what is known of the holder (``process 123``, and whether somebody has stopped it), before
-    waiting begins. The lock is the kernel's (``flock``), so a killed holder never blocks anybody.
+    waiting begins. The lock is the kernel's (``flock``), so a killed holder never blocks anybody. Raises :class:`Interrupted`
+    once ``gives_up`` says so while it waits: a thread that waits in the kernel can be told nothing.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
@@ -219,7 +228,10 @@ def hold_lock(
                 if on_wait is not None:
                     on_wait(_holder(descriptor))
                     on_wait = None
-                fcntl.flock(descriptor, kind)
+                if gives_up is None:
+                    fcntl.flock(descriptor, kind)
+                else:
+                    _lock_unless(descriptor, kind, gives_up)
             if not _still_named(descriptor, path):
                 continue  # its last holder removed the file while we waited
             if not shared:
@@ -229,6 +241,16 @@ def hold_lock(
             return
         finally:
             os.close(descriptor)
+
+
+def _lock_unless(descriptor: int, kind: int, gives_up: Callable[[], bool]) -> None:
+    while not gives_up():
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(WAIT_SECONDS)
+    raise Interrupted
 
 
 def is_held(path: Path) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lithify.cache import hold_lock, open_cache, publish, remove_tree
-from lithify.errors import NoSpace
+from lithify.errors import Interrupted, NoSpace
 from lithify.facts import Facts
 
 
@@ -131,6 +131,18 @@ def test_who_waits_learns_of_the_holder(tmp_path: Path) -> None:
         assert told == [f"process {os.getpid()}"]
     thread.join()
     assert told[-1] == "has it"
+
+
+def test_who_waits_for_a_lock_can_give_up(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with (
+        hold_lock(tmp_path / "lock"),
+        pytest.raises(Interrupted),
+        hold_lock(tmp_path / "lock", on_wait=asked.append, gives_up=lambda: bool(asked)),
+    ):
+        pytest.fail("it is held")
+    with hold_lock(tmp_path / "lock", gives_up=lambda: True):
+        assert len(asked) == 1
 
 
 def test_a_read_only_tree_goes_too(tmp_path: Path) -> None:

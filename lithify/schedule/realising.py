@@ -6,8 +6,8 @@ The order is DESIGN's: look up by definition key; else know the inputs and look 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def realise_chunk(
         workshop.report(Waiting(what=name, holder=holder))
 
     with ExitStack() as held:
-        held.enter_context(hold_lock(workshop.cache.locks / f"d-{key}", on_wait=on_wait))
+        held.enter_context(_hold(workshop, f"d-{key}", on_wait))
         found = find_chunk(undertaking, name)
         if found is not None:
             _finished(workshop, name, "chunk", key, "waited" if waited else "cached", began)
@@ -125,7 +125,7 @@ def realise_chunk(
         laid_out = None
         if order is None:
             laid_out, order = _chunk_order(undertaking, own_bench, name, staged_chunks)
-        held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
+        held.enter_context(_hold(workshop, f"b-{order.keys.build}", on_wait))
         earlier = _earlier(undertaking, order)
         if earlier is not None:
             adopted = _adopt(workshop, order, earlier)
@@ -242,6 +242,10 @@ def find_system(undertaking: Undertaking) -> BuiltSystem | None:
     return None if commit is None else read_system(commit, repository.commit(commit))
 
 
+def _hold(workshop: Workshop, lock: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+    return hold_lock(workshop.cache.locks / lock, on_wait=on_wait, gives_up=workshop.interrupt.is_set)
+
+
 def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -> BuiltSystem:
     """Make a system available whose selected chunks are, and return it; reports how."""
     workshop, graph = undertaking.workshop, undertaking.graph
@@ -254,13 +258,13 @@ def realise_system(undertaking: Undertaking, chunks: Mapping[str, BuiltChunk]) -
         workshop.report(Waiting(what=system.name, holder=holder))
 
     with ExitStack() as held:
-        held.enter_context(hold_lock(workshop.cache.locks / f"d-{key}", on_wait=on_wait))
+        held.enter_context(_hold(workshop, f"d-{key}", on_wait))
         found = find_system(undertaking)
         if found is not None:
             _finished(workshop, system.name, "system", key, "cached", began)
             return found
         order = system_order(undertaking, key, chunks)
-        held.enter_context(hold_lock(workshop.cache.locks / f"b-{order.keys.build}", on_wait=on_wait))
+        held.enter_context(_hold(workshop, f"b-{order.keys.build}", on_wait))
         earlier = workshop.store.reading.ref(build_ref(order.keys.build))
         if earlier is not None:
             adopted = _adopt_system(workshop, order, earlier)
