@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lithify import __version__
+from lithify.cli.absent import ABSENT
 from lithify.cli.helping import help_text, known_help, overview
 from lithify.cli.invocation import Invocation
 from lithify.cli.messages import Messages, wants_color
@@ -33,7 +34,7 @@ from lithify.config import (
     settings_of,
 )
 from lithify.definitions.nearest import nearest
-from lithify.errors import LithifyError, UsageError
+from lithify.errors import HostError, LithifyError, UsageError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -117,7 +118,20 @@ def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages
 
 def _call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) -> int:
     parsing = importlib.import_module("lithify.cli.parsing")  # Typer, which help and version do without
-    return int(parsing.call(entry, arguments, invocation))
+    try:
+        return int(parsing.call(entry, arguments, invocation))
+    except PermissionError as error:
+        if _is_below(error.filename, invocation.settings.cachedir.absolute()):
+            where = os.fsdecode(error.filename)
+            raise HostError(
+                f"{where}: {error.strerror}",
+                hints=["choose a cache that is yours with --cachedir, or LITHIFY_CACHEDIR"],
+            ) from error
+        raise
+
+
+def _is_below(name: str | bytes | None, folder: Path) -> bool:
+    return name is not None and Path(os.fsdecode(name)).is_relative_to(folder)
 
 
 def find_command(name: str) -> CommandEntry:
@@ -131,6 +145,8 @@ def find_command(name: str) -> CommandEntry:
             f"did you mean --{' or --'.join(close)}?" if close else "`lithify show-config` lists all settings"
         )
         raise UsageError(f"unknown option {name}", hints=[hint])
+    if name in ABSENT:
+        raise UsageError(f"there is no command {name}", hints=[ABSENT[name]])
     close = nearest(name, [other for entry in COMMANDS for other in (entry.name, *entry.aliases)])
     hint = f"did you mean {' or '.join(close)}?" if close else "`lithify help` lists all commands"
     raise UsageError(f"unknown command {name}", hints=[hint])

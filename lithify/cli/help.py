@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lithify.cli.absent import ABSENT
 from lithify.cli.extensions import extension_help, extension_names
 from lithify.cli.helping import known_help
 from lithify.cli.registry import COMMANDS
@@ -41,6 +42,7 @@ def command(
         known = [*(name for one in COMMANDS for name in (one.name, *one.aliases)), *extension_names(root)]
         near = nearest(topic, known)
         hint = f"did you mean {' or '.join(near)}?" if near else "`lithify help` lists all commands"
+        hint = ABSENT.get(topic, hint)
         raise LithifyError(f"Unknown subcommand or extension {topic}", hints=[hint])
     sys.stdout.write(text)
 

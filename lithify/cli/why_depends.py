@@ -13,7 +13,7 @@ from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.reporting import reading_events
 from lithify.cli.systems import shown_system, system_names
-from lithify.definitions.nearest import did_you_mean
+from lithify.definitions.nearest import meant
 from lithify.definitions.tree import Definitions
 from lithify.errors import DefinitionErrors, LithifyError, UsageError
 from lithify.graph.model import SystemGraph
@@ -81,9 +81,7 @@ def _found(
         unknown = next((name for name in (start, end) if name not in known), None)
         if unknown is None:
             raise LithifyError(f"no system has both {start} and {end}")
-        raise LithifyError(
-            f"no system has a chunk or stratum {unknown}", hints=_hints(did_you_mean(unknown, known))
-        )
+        raise LithifyError(f"no system has a chunk or stratum {unknown}", hints=meant(unknown, known))
     if len(found) > 1:
         files = [systems[0] for systems, _ in found.values()]
         raise LithifyError(
@@ -119,8 +117,8 @@ def _meanings(graph: SystemGraph, name: str) -> tuple[Node, ...]:
 def _nodes(graph: SystemGraph, name: str) -> tuple[Node, ...]:
     found = _meanings(graph, name)
     if not found:
-        near = did_you_mean(name, (*graph.chunks, *graph.strata))
-        raise LithifyError(f"{graph.system.name} has no chunk or stratum {name}", hints=_hints(near))
+        near = meant(name, (*graph.chunks, *graph.strata))
+        raise LithifyError(f"{graph.system.name} has no chunk or stratum {name}", hints=near)
     return found
 
 
@@ -129,10 +127,6 @@ def _paths(graph: SystemGraph, starts: Sequence[Node], ends: Sequence[Node], lim
     found = [find_paths(graph, start, end, limit=limit) for start in starts for end in ends]
     paths = sorted((path for one in found for path in one.paths), key=lambda path: (len(path), path))
     return Paths(paths=tuple(paths[:limit]), more=any(one.more for one in found) or len(paths) > limit)
-
-
-def _hints(hint: str) -> list[str]:
-    return [hint] if hint else []
 
 
 def _data(system: str, paths: Paths) -> dict[str, Any]:
