@@ -19,7 +19,7 @@ the environment, options. `--no-default-configs` leaves out all files but those 
 {files}
 
 Lists in files are separated by commas. Sizes take `K`, `M`, `G` or `T`, times `s`, `m`, `h`, `d` or `w`; flags are `yes` or
-`no`. `lithify show-config --origins` shows what holds, and where each value comes from.
+`no` (`--fsync no`; alone it is `yes`). `lithify show-config --origins` shows what holds, and where each value comes from.
 
 No setting changes what a build results in: that is for the definitions alone.
 """

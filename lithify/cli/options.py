@@ -15,6 +15,10 @@ _COMMANDS_OWN = frozenset({"output", "upgrade", "check-license", "repo", "ref", 
 """Keys of morph's files that are options of single commands here."""
 
 
+_WORDS = frozenset({"yes", "no", "true", "false", "on", "off"})
+"""What may follow the option of a boolean; 0 and 1 are arguments of commands too, and need ``--KEY=1``."""
+
+
 class Split(Struct, kw_only=True):
     """A command line, divided."""
 
@@ -76,7 +80,7 @@ def _taken(split: Split, argument: str, waiting: list[str]) -> bool:
     elif name.startswith("-j") and name[2:].isdigit():
         split.set("jobs", name[2:])
     elif key in SETTING_NAMES:
-        split.set(key, given or "yes" if is_flag(key) else _value(name, given, waiting))
+        split.set(key, _flag(name, given, waiting) if is_flag(key) else _value(name, given, waiting))
     elif key.startswith("no-") and is_flag(key[3:]):
         split.set(key[3:], "no")
     elif key in MORPH_FLAGS or (key.startswith("no-") and key[3:] in MORPH_FLAGS):
@@ -86,6 +90,13 @@ def _taken(split: Split, argument: str, waiting: list[str]) -> bool:
     else:
         return False
     return True
+
+
+def _flag(option: str, given: str | None, waiting: list[str]) -> str:
+    """Return what a boolean is set to: ``yes``, unless a word for it follows a long option."""
+    if given is None and option.startswith("--") and waiting and waiting[0].lower() in _WORDS:
+        return waiting.pop(0)
+    return given or "yes"
 
 
 def _value(option: str, given: str | None, waiting: list[str]) -> str:
