@@ -93,9 +93,12 @@ class Timings:
     def end(self) -> str:
         """Return the table; the trace is written."""
         seconds = self._now() - self._began
-        if self._trace_to is not None:
+        trace = json.dumps(chrome_trace(self._spans, process="lithify")) if self._trace_to is not None else ""
+        if self._trace_to is not None and (self._trace_to.is_symlink() or not self._trace_to.is_file()):
+            self._trace_to.write_text(trace, encoding="utf-8")  # /dev/null and /dev/stdout are not replaced
+        elif self._trace_to is not None:
             aside = self._trace_to.with_name(f".{self._trace_to.name}.{os.getpid()}")
-            aside.write_text(json.dumps(chrome_trace(self._spans, process="lithify")), encoding="utf-8")
+            aside.write_text(trace, encoding="utf-8")
             os.replace(aside, self._trace_to)
         return timings_table(self._spans, seconds)
 

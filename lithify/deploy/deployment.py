@@ -165,8 +165,13 @@ def _location_error(error: OSError, order: Order) -> LithifyError:
 
 
 def _refuse_foreign(order: Order) -> None:
-    """Never replace a folder that is somebody's own; a file is replaced, as every compiler does."""
+    """Never replace a device, or a folder that is somebody's own; a file is replaced, as every compiler does."""
     location = order.location
+    if location.exists() and not location.is_file() and not location.is_dir():
+        raise DeployError(
+            f"{order.name}: {location} is a device, a named pipe or a socket: none of them is ever replaced",
+            hints=["choose another `location:`; what is made there can be copied to a disk, as with dd"],
+        )
     if not location.is_dir() or location.stat().st_ino in _own_folders(_read_note(location)):
         return
     if order.type != "directory":

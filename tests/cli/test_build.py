@@ -309,6 +309,17 @@ def test_timings_tell_where_the_time_went(program: Program) -> None:
     }
 
 
+def test_timings_are_written_to_what_is_no_file_of_its_own(program: Program) -> None:
+    """``/dev/stdout`` is a link, which would be replaced with the trace for all programs, where root builds."""
+    trace = program.folder / "trace.json"
+    trace.write_text("")
+    link = program.folder / "link.json"
+    link.symlink_to(trace)
+    program.done("build", "small", "--timings", str(link))
+    assert link.is_symlink()
+    assert json.loads(trace.read_text())["traceEvents"]
+
+
 def test_timings_of_a_failed_build_are_shown_too(program: Program) -> None:
     change(program, "chunks/lib.morph", "- grep", "- false\n- grep")
     said = program.run("build", "small", "--timings")

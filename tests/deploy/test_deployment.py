@@ -113,6 +113,25 @@ def test_a_folder_of_somebody_else_is_never_replaced(system: Make, works: Works,
     assert left_in(place) == ["out"]
 
 
+@pytest.mark.parametrize("kind", ["directory", "tar"])
+@pytest.mark.parametrize("by_link", [False, True])
+def test_what_is_neither_file_nor_folder_is_never_replaced(
+    kind: str, by_link: bool, system: Make, works: Works, place: Path
+) -> None:
+    """A named pipe stands for what only root can make here: a location ``/dev/sda``, or ``/dev/null``."""
+    pipe = place / "out"
+    os.mkfifo(pipe)
+    named = place / "link" if by_link else pipe
+    if by_link:
+        named.symlink_to("out")
+    before = left_in(place)
+    with pytest.raises(DeployError, match="is a device, a named pipe or a socket") as caught:
+        carry_out(order_for(system(SPEC), named, kind), works)
+    assert str(named) in str(caught.value)
+    assert pipe.is_fifo()
+    assert left_in(place) == before
+
+
 def test_a_folder_that_took_the_place_of_ours_is_not_replaced(
     system: Make, works: Works, place: Path
 ) -> None:
