@@ -27,6 +27,8 @@ class BuildPlanned(Event, frozen=True, kw_only=True):
     to_build: int
     workspaces: tuple[str, ...] = ()
     """Chunks that somebody works on: they are built from their workspaces."""
+    because: tuple[str, ...] = ()
+    """Why so many are to be built, in a few words each."""
 
 
 class TimeLeft(Event, frozen=True, kw_only=True):

@@ -26,9 +26,12 @@ from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.events import timed
 from lithify.graph.model import ContentDigest, SystemGraph
-from lithify.report.states import expectation
+from lithify.report.states import expectation, reasons
 from lithify.schedule.definitions_from_git import Origin
+from lithify.schedule.request import Request
+from lithify.schedule.session import Session
 from lithify.schedule.witness import keep_answer
+from lithify.store.damage import DamagedObject
 
 
 def command(
@@ -106,7 +109,13 @@ def command(
             with timed(report, "prepare"):
                 building = importlib.import_module("lithify.schedule.building")
             on_failure = None if keep_going else asker(ctx.obj, sys.stdin)
-            mounted = building.build(session, request, keep_going=keep_going, on_failure=on_failure).mounted
+            mounted = building.build(
+                session,
+                request,
+                keep_going=keep_going,
+                on_failure=on_failure,
+                because=_reasons(session, request),
+            ).mounted
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)
         if not components and origin is None:
@@ -114,6 +123,14 @@ def command(
         if not request.is_done and ctx.obj.settings.cachedir_max_size is not None:
             importlib.import_module("lithify.cli.limiting").keep_to_size(ctx.obj, session, report)
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
+
+
+def _reasons(session: Session, request: Request) -> tuple[str, ...]:
+    """Return why there is something to build; empty where what tells it is damaged, since the build mends that."""
+    try:
+        return reasons(expectation(session, request.resolved, request.components))
+    except DamagedObject:
+        return ()
 
 
 def _show_only(

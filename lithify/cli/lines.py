@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lithify import events
 from lithify.cli.text import clock, printable, size
+from lithify.report.states import NEVER_BUILT
 
 
 def stamped(text: str, seconds: float) -> str:
@@ -17,7 +18,8 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
         case events.BuildPlanned():
             cached = f", {event.cached} cached" if event.cached else ""
             opened = f"; from workspaces: {', '.join(event.workspaces)}" if event.workspaces else ""
-            return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}{opened}"
+            why = "".join(f"; {reason}" for reason in event.because if event.cached or not _is_new(reason))
+            return f"{event.target}: {event.to_build} of {event.total} chunks to build{cached}{why}{opened}"
         case events.ComponentStarted() if started or verbose:
             return f"[{event.key[:8]}] {event.name}: started"
         case events.WorkspaceTaken():
@@ -48,6 +50,11 @@ def line_of(event: events.Event, *, started: bool = True, verbose: bool = False)
             return event.text
         case _:
             return None
+
+
+def _is_new(reason: str) -> bool:
+    """Whether a reason goes without saying where nothing is cached."""
+    return reason.startswith(NEVER_BUILT)
 
 
 def workspace_line(event: events.WorkspaceTaken) -> str:

@@ -21,6 +21,9 @@ from lithify.schedule.plan import Plan, expected_paths, plan_chunks
 from lithify.schedule.session import Resolved, Session
 
 _FILES = "files in it"
+NEVER_BUILT = "never built"
+_GONE = "no longer in the store"
+_CHANGED = "changed: "
 _NAMED = 3
 """Inputs or causes that are named; of more, the rest is counted."""
 
@@ -80,6 +83,22 @@ def expectation(session: Session, resolved: Resolved, wanted: Sequence[str] | No
         for state in states
     )
     return Expectation(states=named, seconds=_expected_seconds(plan, named, session.settings.jobs))
+
+
+def reasons(found: Expectation) -> tuple[str, ...]:
+    """Return in a few words each why something is to be built.
+
+    A chunk that merely follows from another one is no reason, but where all do: the other one was built by itself.
+    """
+    due = [state for state in found.states if state.state == "build"]
+    chunks = [state for state in due if state.kind == "chunk"]
+    due = chunks or due
+    told: list[str] = []
+    if changed := [state.name for state in due if state.cause.startswith(_CHANGED)]:
+        told.append(f"{_CHANGED}{_some(changed)}" if chunks else due[0].cause)
+    named = {cause: [state.name for state in due if state.cause == cause] for cause in (NEVER_BUILT, _GONE)}
+    told += [f"{cause}: {_some(names)}" if chunks else cause for cause, names in named.items() if names]
+    return tuple(told) or tuple(dict.fromkeys(state.cause for state in due))[:1]
 
 
 def _in_store(session: Session, key: DefinitionKey | Unresolved) -> bool:
@@ -154,16 +173,16 @@ def _told(
     worked_on: bool,
 ) -> str:
     if old is None or new is None:
-        return "never built"
+        return NEVER_BUILT
     if name in found:
         inputs = (difference.input for difference in found[name].differences)
         if worked_on:
             inputs = (_FILES if one.partition(".")[0] == "sources" else one for one in inputs)
-        return f"changed: {_some(list(dict.fromkeys(inputs)))}"
+        return f"{_CHANGED}{_some(list(dict.fromkeys(inputs)))}"
     if name in roots:
         return f"follows {_some(roots[name])}"
     subjects = _subjects(differences(old, new))
-    return f"follows {_some(subjects)}" if subjects else "no longer in the store"
+    return f"follows {_some(subjects)}" if subjects else _GONE
 
 
 def _subjects(found: Sequence[Difference]) -> list[str]:

@@ -141,8 +141,9 @@ def build(
     *,
     keep_going: bool,
     on_failure: Callable[[Undertaking, str, LithifyError], Choice] | None = None,
+    because: Sequence[str] = (),
 ) -> BuildResult:
-    """Make what was asked for available, and return what there is now; ``on_failure``: see :class:`Policy`.
+    """Make what was asked for available, and return what there is now; ``on_failure``, ``because``: see :class:`Policy`.
 
     Damaged objects that come up are dropped from the store, with a warning, and what held them is made anew.
     """
@@ -153,6 +154,7 @@ def build(
         memory=settings.memory_limit or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         keep_going=keep_going,
         on_failure=on_failure,
+        because=tuple(because),
     )
     graph = request.resolved.graph
     undertaking, plan = _undertaking_for(session, request)
@@ -272,6 +274,7 @@ def _run(session: Session, undertaking: Undertaking, plan: Plan, policy: Policy)
             cached=len(plan.cached),
             to_build=len(plan.to_build),
             workspaces=tuple(sorted(session.workspaces.keys() & undertaking.graph.needed)),
+            because=policy.because,
         )
     )
     return run_plan(undertaking, plan, policy)

@@ -52,6 +52,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Go on with what does not depend on a failure."""
     on_failure: Callable[[Undertaking, str, LithifyError], Choice] | None = None
     """Asked at each failure of a chunk how to go on, while others are being built; None: as ``keep_going`` says."""
+    because: tuple[str, ...] = ()
+    """Why so much is to be built, for who reads what the run reports."""
 
 
 def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, BuiltChunk]:

@@ -96,6 +96,20 @@ def test_a_build_on_a_terminal_leaves_one_line_a_chunk(program: Program) -> None
     assert (again, nothing.writes) == (0, [""])
 
 
+def test_a_build_says_from_which_cause(program: Program) -> None:
+    def planned(*names: str) -> str:
+        line = program.done("build", "small", *names).stderr.splitlines()[0]
+        return line.partition("chunks to build")[2]
+
+    assert planned("shell") == "", "nothing was ever built: that goes without saying"
+    assert planned("app") == ", 1 cached; never built: lib, app"
+    change(program, "lib/source", "the library", "another library")
+    assert planned("app") == ", 1 cached; changed: lib"
+    change(program, "lib/source", "another", "a third")
+    assert planned("lib") == ", 1 cached; changed: lib"
+    assert planned("app") == ", 2 cached; follows lib"
+
+
 def test_a_failure_shows_all_that_is_needed(program: Program) -> None:
     change(program, "chunks/lib.morph", "grep -v", "echo to work; no-such-program -v")
     said = program.run("build", "small", "lib", "--jobs", "1")
