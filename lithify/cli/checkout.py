@@ -12,7 +12,7 @@ import typer
 
 from lithify.build.workshop import bench
 from lithify.cli.list_files import content_of
-from lithify.cli.naming import named_artifact, named_system
+from lithify.cli.naming import commit_of, full_key, named_artifact, named_system
 from lithify.cli.origin import RefOption, RepoOption, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
@@ -59,7 +59,11 @@ def command(
                 raise LithifyError(f"{what} is not built yet", hints=[f"lithify build {what}"])
             content, name, key = built.content, built.name, str(known(resolved.keys.system))
         else:
-            content, name, key = content_of(session.repository, named), named.key[:8], named.key
+            content = content_of(session.repository, named)
+            key = full_key(session.repository, named)
+            name = named.name or str(
+                session.repository.commit(commit_of(session.repository, named)).metadata["name"]
+            )
         order = Order(
             name=name,
             type="tar" if tar else "directory",

@@ -112,3 +112,10 @@ def commit_of(repository: Repository, artifact: NamedArtifact) -> str:
         f"no artifact {artifact.key} is in the local store",
         hints=["`lithify list-artifacts --cached` lists what is"],
     )
+
+
+def full_key(repository: Repository, artifact: NamedArtifact) -> str:
+    """Return all digits of the key of an artifact of the local store: of the first one, where an artifact has several."""
+    if len(artifact.key) == 64:
+        return artifact.key
+    return min(name[2:] for name in repository.refs("d") if name[2:].startswith(artifact.key))

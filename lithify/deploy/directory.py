@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 
 from lithify.deploy.order import Order, Works, text_value
 from lithify.errors import DeployError
-from lithify.events import Note
+from lithify.events import Warned
 from lithify.store.checkout import check_out
 
 
@@ -36,7 +36,7 @@ class DirectoryType:
         """Check the system out at ``target``."""
         owned_by_caller = text_value(order, "owner") == "me"
         if not owned_by_caller and not is_real_root(Path("/proc/self/uid_map").read_text()):
-            works.report(Note(text=_subordinate_owners(order.location)))
+            works.report(Warned(text=_subordinate_owners(order.location)))
         unmade = check_out(works.repository, order.content.tree, order.content.manifest, target)
         if owned_by_caller:
             give_to_caller(target)
@@ -45,9 +45,7 @@ class DirectoryType:
             listing.write_text(
                 json.dumps([asdict(device) for device in unmade], indent=2) + "\n", encoding="utf-8"
             )
-            works.report(
-                Note(text=f"{len(unmade)} device nodes could not be made here, and are listed in {listing}")
-            )
+            works.report(Warned(text=f"device nodes cannot be made here: {len(unmade)} listed in {listing}"))
         else:
             listing.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from lithify.deploy.deployment import carry_out, check_order
 from lithify.deploy.directory import is_real_root
 from lithify.deploy.order import Works
 from lithify.errors import DeployError
-from lithify.events import Event, Note
+from lithify.events import Event, Note, Warned
 from lithify.store.content import content_digest
 from lithify.store.manifest import Device, manifest_of
 from lithify.store.writing import Store
@@ -63,7 +63,7 @@ def deploy_inside(folder_name: str, owner: str | None) -> dict[str, Any]:
         "files": {
             str(path.relative_to(order.location)): _said_of(path) for path in order.location.rglob("*")
         },
-        "notes": [event.text for event in events if isinstance(event, Note)],
+        "notes": [event.text for event in events if isinstance(event, Note | Warned)],
         "devices": json.loads(listing.read_text()) if listing.exists() else [],
     }
 
@@ -91,7 +91,7 @@ def test_owners_modes_and_links_are_the_systems(ordinary: bool) -> None:
     assert files["pipe"][:3] == [oct(stat.S_IFIFO | 0o600), 5, 0]
     assert [device["path"] for device in found["devices"]] == ["null"], "no namespace may make devices"
     assert "null" not in files
-    assert any("1 device nodes could not be made here" in note for note in found["notes"])
+    assert any("device nodes cannot be made here: 1 listed in" in note for note in found["notes"])
     warned = [note for note in found["notes"] if "subordinate ids" in note]
     if ordinary:
         assert found["notes"].index(warned[0]) == 0, "said before it starts"
