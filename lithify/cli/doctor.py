@@ -114,6 +114,9 @@ def _trials(settings: Settings) -> list[Requirement]:
     """Try it all: the cache folder, the namespace, a whole mount, the sandbox."""
     try:
         cache = open_cache(settings.cachedir)
+    except LithifyError as error:
+        return [Requirement(name="cachedir", met=False, detail=error.message, mend="; ".join(error.hints))]
+    try:
         enter()
         method = choose(cache, settings.staging_method)
         staging = Requirement(name="staging", met=True, detail=method.describe())

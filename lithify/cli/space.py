@@ -67,6 +67,13 @@ def require_room(settings: Settings) -> None:
 
 def _free(folder: Path) -> int:
     place = folder.absolute()
-    while not place.exists():
+    while not _is_seen(place):
         place = place.parent
     return shutil.disk_usage(place).free
+
+
+def _is_seen(place: Path) -> bool:
+    try:
+        return place.exists()
+    except PermissionError:  # in a folder that is somebody else's
+        return False

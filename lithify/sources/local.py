@@ -82,7 +82,7 @@ def below_definitions(path: str, root: Path) -> Path:
             f"there is no file or folder {path} in the definitions", hints=[f"they are in {root}"]
         ) from error
     except (OSError, RuntimeError) as error:
-        raise SourceError(f"the local source {path} cannot be read: {error}") from error
+        raise SourceError(f"the local source {path} cannot be read: {_reason(error)}") from error
     if not real.is_relative_to(root.resolve()):
         raise SourceError(
             f"the local source {path} leaves the definitions by a link, to {real}",
@@ -107,7 +107,12 @@ def _digest(found: Path, name: str, context: SourceContext) -> str:
     except UnsafeContent as error:
         raise UnsafeContent(f"the local source {name}: {error.message}") from error
     except OSError as error:
-        raise SourceError(f"the local source {name} cannot be read: {error}") from error
+        place = os.fsdecode(error.filename) if error.filename else str(found)
+        raise SourceError(f"the local source {name} cannot be read: {_reason(error)}: {place}") from error
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _copy_folder(found: Path, into: Path) -> None:

@@ -80,7 +80,9 @@ def test_a_tree_is_taken_out(program: Program) -> None:
     again = program.run("checkout", key, str(out))
     assert again.status == 2
     assert "is there already" in again.stderr
-    made = json.loads(program.done("checkout", key, str(program.folder / "out.tar"), "--tar", "--json").stdout)
+    made = json.loads(
+        program.done("checkout", key, str(program.folder / "out.tar"), "--tar", "--json").stdout
+    )
     assert (made["name"], made["key"][:10], len(made["key"])) == ("lib", key, 64)
     with tarfile.open(program.folder / "out.tar") as tar:
         assert "liblib.so.1" in "".join(tar.getnames())
