@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from tests import stuck
 from tests.conftest import PROJECT
 from tests.hostile.__main__ import PARTS, cases_of
-from tests.hostile.bench import Case, Scene, judge, tell
+from tests.hostile.bench import SECONDS, WALL_SECONDS, Case, Scene, judge, tell, wall_seconds
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +39,11 @@ def test_there_are_enough_of_them() -> None:
     counts = {part: len(cases_of(part)) for part in PARTS}
     print(f"{sum(counts.values())} hostile inputs: {counts}")
     assert sum(counts.values()) >= 200
+
+
+def test_a_case_that_may_take_more_processor_time_may_take_as_much_longer() -> None:
+    assert wall_seconds(Case(_does_nothing, seconds=4)) == WALL_SECONDS
+    assert wall_seconds(Case(_does_nothing, seconds=SECONDS * 60)) == WALL_SECONDS * 60
 
 
 def _touches(scene: Scene) -> None:
