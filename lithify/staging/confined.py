@@ -10,6 +10,7 @@ from typing import IO
 from msgspec.structs import replace
 
 from lithify.process import Completed, ProgramFailed, run, tool_environment
+from lithify.staging import lifeline
 from lithify.staging.bubblewrap import isolation, kernel_folders, scratch, variables
 from lithify.staging.seccomp import open_filter
 
@@ -45,9 +46,11 @@ def confined(
     for path in writable:
         line += ["--bind", str(path), str(path)]
     line += [*variables(tool_environment()), "--chdir", str(cwd or "/")]
+    mark = lifeline.mark()
+    line += ["--sync-fd", str(mark)]
     seccomp = open_filter()
     try:
-        passed = () if seccomp is None else (seccomp,)
+        passed = (mark,) if seccomp is None else (mark, seccomp)
         line += [] if seccomp is None else ["--seccomp", str(seccomp)]
         completed = run(
             [*line, "--", *_WITH_UMASK, *argv], stdin=stdin, timeout=timeout, expected=None, pass_fds=passed

@@ -22,8 +22,10 @@ from io import FileIO
 
 from msgspec import Struct
 
+from lithify.crash import crash_point
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
+from lithify.staging import lifeline
 from lithify.staging.crowd import Crowd, ask_to_end
 from lithify.staging.limits import UMASK, Limits, Preparation
 from lithify.staging.logs import LogWriter
@@ -123,7 +125,9 @@ def _started(
         told, tells = _pipe(stack)
         waits, lets = _pipe(stack)
         line = [*arguments, "--info-fd", str(tells.fileno()), "--block-fd", str(waits.fileno())]
-        passed = [tells.fileno(), waits.fileno()]
+        mark = lifeline.mark()
+        line += ["--sync-fd", str(mark)]
+        passed = [tells.fileno(), waits.fileno(), mark]
         seccomp = open_filter()
         if seccomp is not None:
             stack.callback(os.close, seccomp)
@@ -142,6 +146,7 @@ def _started(
             tells.close()
             waits.close()
             running.find_first_process(told.read(), preparation)
+            crash_point("sandbox.begin")
             with contextlib.suppress(BrokenPipeError):
                 lets.write(b"1")
             yield running

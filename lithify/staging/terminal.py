@@ -17,6 +17,7 @@ import tty
 from collections.abc import Iterator, Sequence
 
 from lithify.process import start, tool_environment
+from lithify.staging import lifeline
 from lithify.staging.bubblewrap import Sandbox, arguments
 from lithify.staging.limits import Limits, Preparation
 from lithify.staging.seccomp import open_filter
@@ -66,6 +67,8 @@ def _run(
     with contextlib.ExitStack() as stack:
         if preparation.group is not None:
             stack.callback(preparation.group.close)
+        mark = lifeline.mark()
+        line = [*line, "--sync-fd", str(mark)]
         seccomp = open_filter()
         if seccomp is not None:
             stack.callback(os.close, seccomp)
@@ -76,7 +79,7 @@ def _run(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            pass_fds=() if seccomp is None else (seccomp,),
+            pass_fds=(mark,) if seccomp is None else (mark, seccomp),
             new_session=relay is not None,
             before_exec=prepare,
         )
