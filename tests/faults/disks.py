@@ -12,9 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from random import Random
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +30,8 @@ from tests.program import Program, Said
 SHIM = Path(__file__).with_name("shim.c")
 """Lets calls fail; it is loaded before the C library."""
 
+Trial = Callable[[], tuple[str, str]]
+"""Does one thing to a disk; returns what was done, by which it is counted, and what is wrong, if anything."""
 NO_SPACE_KEPT = ("--cachedir-min-space", "0", "--tempdir-min-space", "0")
 """Settings without which a build on a small disk would not begin."""
 
@@ -280,56 +285,87 @@ def without_descriptors(bench: Bench, number: int) -> str:
 
 
 def disks(extent: Extent) -> Tally:
-    """Break the disk at every n-th write with each error, and fill it in steps of 256 KiB and of 20 inodes."""
+    """Break the disk at every n-th write with each error, and fill it in steps of 256 KiB and of 20 inodes.
+
+    That is done in an order by chance: where time runs out before all is, there is some of each.
+    """
     tally = Tally()
     bench = make_bench(extent.folder)
     if bench.shim is None:
         tally.failures.append("there is no C compiler (cc): no call can be made to fail")
         return tally
+    with ExitStack() as stack:
+        trials = [*_broken(bench, extent, tally), *_with_few_descriptors(bench)]
+        if os.geteuid() == 0:
+            trials += [*_small(bench), *_over_quotas(bench, stack)]
+        Random(extent.seed).shuffle(trials)
+        until = time.monotonic() + extent.most_minutes * 60
+        for number, trial in enumerate(trials):
+            if time.monotonic() > until:
+                break
+            if number % 50 == 0:
+                extent.say(f"{number} of {len(trials)}, {len(tally.failures)} failures")
+            outcome, wrong = trial()
+            tally.outcomes[outcome] += 1
+            tally.check(not wrong, f"{outcome}: {wrong}")
+        tally.figures["of all that there is to try"] = f"{tally.outcomes.total()} of {len(trials)}"
+    return tally
+
+
+def _broken(bench: Bench, extent: Extent, tally: Tally) -> Iterator[Trial]:
+    """Yield the calls that fail: every n-th, so that about as many builds are broken as kills are asked for."""
     calls = calls_of_a_build(bench)
-    tally.figures["writes of a build"] = calls
-    step = max(1, calls * 2 * len(BROKEN) // max(extent.kills, 1))
-    for code in BROKEN:
-        extent.say(f"{errno.errorcode[code]} at every {step}th of {calls} writes, once and for good")
-        for number in range(1, calls + 1, step):
-            for once in (False, True):
-                wrong = broken_at(bench, code, number, once=once)
-                tally.check(not wrong, wrong)
-                tally.outcomes[f"{errno.errorcode[code]}"] += 1
     used = make_used(bench)
+    tally.figures["writes of a build"] = calls
     tally.figures["reads of a build that needs little"] = used.reads
+    for code in BROKEN:
+        for number in range(1, calls + 1, max(1, calls * 2 * len(BROKEN) // max(extent.kills, 1))):
+            for once in (False, True):
+                yield partial(_unwritten, bench, code, number, once=once)
     for number in range(1, used.reads + 1, max(1, used.reads * 20 // max(extent.kills, 1))):
         for once in (False, True):
-            wrong = unreadable_at(used, number, once=once)
-            tally.check(not wrong, wrong)
-            tally.outcomes["EIO from reading"] += 1
-    if os.geteuid() == 0:
-        for options in [
-            *(f"size={size * 256}k" for size in range(4, 37)),
-            *(f"nr_inodes={n}" for n in range(20, 1000, 20)),
-        ]:
-            full, wrong = full_at(bench, options)
-            tally.check(not wrong, wrong)
-            tally.outcomes["too small a disk" if full else "a disk that was enough"] += 1
-        for name, kibibytes in [
-            *(("tar", n * 128) for n in range(1, 24)),
-            *(("image", n * 1024) for n in range(1, 64, 4)),
-        ]:
-            full, wrong = full_target(bench, name, f"{kibibytes}k")
-            tally.check(not wrong, wrong)
-            tally.outcomes[f"{name}: too small a disk" if full else f"{name}: a disk that was enough"] += 1
-        wrong = read_only(bench)
-        tally.check(not wrong, wrong)
-        if shutil.which("mkfs.btrfs") is None:
-            tally.outcomes["left out: quotas need btrfs-progs"] += 1
-        else:
-            with disk_with_quotas(bench) as disk:
-                for kibibytes in range(200, 6000, 200):
-                    full, wrong = over_quota(bench, disk, f"{kibibytes}K")
-                    tally.check(not wrong, wrong)
-                    tally.outcomes["too small a quota" if full else "a quota that was enough"] += 1
+            yield partial(_unread, used, number, once=once)
+
+
+def _unwritten(bench: Bench, code: int, number: int, *, once: bool) -> tuple[str, str]:
+    return errno.errorcode[code], broken_at(bench, code, number, once=once)
+
+
+def _unread(used: Used, number: int, *, once: bool) -> tuple[str, str]:
+    return "EIO from reading", unreadable_at(used, number, once=once)
+
+
+def _small(bench: Bench) -> Iterator[Trial]:
+    """Yield the small disks, and the one that becomes read-only; for root, who may mount."""
+    sizes = [f"size={size * 256}k" for size in range(4, 37)]
+    for options in (*sizes, *(f"nr_inodes={number}" for number in range(20, 1000, 20))):
+        yield partial(_told, "disk", full_at, bench, options)
+    for name, numbers in (("tar", range(128, 24 * 128, 128)), ("image", range(1024, 64 * 1024, 4096))):
+        for kibibytes in numbers:
+            yield partial(_told, f"disk for the {name}", full_target, bench, name, f"{kibibytes}k")
+    yield lambda: ("a disk that becomes read-only", read_only(bench))
+
+
+def _over_quotas(bench: Bench, stack: ExitStack) -> Iterator[Trial]:
+    """Yield the quotas, on a disk that is there until ``stack`` is closed."""
+    if shutil.which("mkfs.btrfs") is None:
+        yield lambda: ("left out: quotas need btrfs-progs", "")
+        return
+    disk = stack.enter_context(disk_with_quotas(bench))
+    for kibibytes in range(200, 6000, 200):
+        yield partial(_told, "quota", over_quota, bench, disk, f"{kibibytes}K")
+
+
+def _told(what: str, act: Callable[..., tuple[bool, str]], *given: object) -> tuple[str, str]:
+    full, wrong = act(*given)
+    return f"too small a {what}" if full else f"a {what} that was enough", wrong
+
+
+def _with_few_descriptors(bench: Bench) -> Iterator[Trial]:
     for number in (8, 12, 16, 20, 24, 32, 48, 64):
-        wrong = without_descriptors(bench, number)
-        tally.check(not wrong, f"{number} open files: {wrong}")
-        tally.outcomes["few open files"] += 1
-    return tally
+        yield partial(_short_of_descriptors, bench, number)
+
+
+def _short_of_descriptors(bench: Bench, number: int) -> tuple[str, str]:
+    wrong = without_descriptors(bench, number)
+    return "few open files", f"{number}: {wrong}" if wrong else ""

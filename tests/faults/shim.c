@@ -53,6 +53,10 @@ __attribute__((destructor)) static void tell(void) {
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+/* No destructor is called then. */
+void _exit(int status) { tell(); REAL(_exit)(status); __builtin_unreachable(); }
+
 #define CALL(type, name, parameters, arguments, counted) \
   type name parameters { return fails(counted) ? -1 : REAL(name) arguments; }
 

@@ -15,6 +15,7 @@ import pytest
 from tests.faults.disks import (
     Bench,
     broken_at,
+    calls_of_a_build,
     disk_with_quotas,
     full_at,
     full_target,
@@ -46,6 +47,11 @@ def _mounts() -> None:
     """Skip the test where no file system can be mounted."""
     if os.geteuid() != 0:
         pytest.skip("mounts a small file system")
+
+
+def test_the_calls_that_write_are_counted(bench: Bench) -> None:
+    """However lithify leaves: what fails at a number that is never come to would show nothing."""
+    assert calls_of_a_build(bench) > 900
 
 
 @pytest.mark.parametrize(
