@@ -50,6 +50,11 @@ def command(
                     named_system(ctx.obj, session, system), session.repository if cached else None
                 )
     lines = sorted(found)
+    unknown = sum(line.startswith("unresolved.") for line in lines)
+    if unknown:
+        ctx.obj.messages.warn(
+            f"warning: {unknown} of {len(lines)} keys are not known yet; `lithify show {names[0]}` tells why"
+        )
     sys.stdout.write(
         json.dumps(lines, indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in lines)
     )

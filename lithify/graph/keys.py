@@ -41,6 +41,8 @@ class Unresolved(Struct, frozen=True, kw_only=True):
     reason: str
     origin: str
     """The chunk whose own input is missing; others have no key because they depend on it."""
+    is_fault: bool = False
+    """Whether its definition is wrong, so that no pin helps."""
 
 
 def definition_key(inputs: Inputs) -> DefinitionKey:
@@ -56,9 +58,9 @@ def build_key(inputs: Inputs) -> BuildKey:
 def known(key: DefinitionKey | Unresolved) -> DefinitionKey:
     """Return a key; raises :class:`Unpinned`, naming what is missing, for one that cannot be known yet."""
     if isinstance(key, Unresolved):
+        pins = f"`lithify lock` pins it, `lithify lock {key.origin}` it alone"
         raise Unpinned(
-            f"{key.origin}: {key.reason}",
-            hints=[f"`lithify lock` pins it, `lithify lock {key.origin}` it alone"],
+            f"{key.origin}: {key.reason}", hints=["`lithify validate` tells where" if key.is_fault else pins]
         )
     return key
 
@@ -274,7 +276,8 @@ def _group(order: StagingOrder, stratum: str, keys: _ChunkKeys, groups: _Groups)
 def _missing(chunk: Chunk, pins: Mapping[Source, Pin]) -> Unresolved | None:
     """Return what keeps a chunk from having a key by itself."""
     if chunk.unresolved:
-        return Unresolved(reason=chunk.unresolved, origin=chunk.name)
+        is_fault = any(fault.severity == "error" for fault in chunk.faults)
+        return Unresolved(reason=chunk.unresolved, origin=chunk.name, is_fault=is_fault)
     for source in chunk.built_from:
         if source not in pins:
             return Unresolved(reason=f"not pinned: {source_identity(source)}", origin=chunk.name)
