@@ -233,8 +233,13 @@ def read_file(text: str, origin: str) -> Layer:
     parser = configparser.RawConfigParser(strict=False, interpolation=None)
     try:
         parser.read_string(text)
-    except configparser.Error as error:
-        raise UsageError(f"{origin}: {str(error).splitlines()[0]}") from error
+    except configparser.MissingSectionHeaderError as error:
+        raise UsageError(
+            f"{origin}:{error.lineno}: settings stand in a section", hints=[f"put [{SECTION}] above them"]
+        ) from error
+    except configparser.ParsingError as error:
+        line, _ = error.errors[0]
+        raise UsageError(f"{origin}:{line}: this is no KEY = VALUE") from error
     values = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
     return Layer(origin=origin, values={name.replace("_", "-"): value for name, value in values.items()})
 

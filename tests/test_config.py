@@ -173,7 +173,7 @@ def test_a_value_that_cannot_be_names_its_setting_and_origin(name: str, text: st
 
 
 def test_a_file_that_is_no_ini_file_is_named() -> None:
-    with pytest.raises(UsageError, match=r"^/etc/morph\.conf: "):
+    with pytest.raises(UsageError, match=r"^/etc/morph\.conf:1: "):
         read_file("cachedir = /x\n", "/etc/morph.conf")
 
 
@@ -218,6 +218,19 @@ def test_what_follows_from_the_trove_is_morphs() -> None:
     assert found.origins["artifact-cache-server"] == "trove-host"
     assert found.build_ref_prefix == "first/builds"
     assert Settings().artifact_cache_server == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max-jobs = 1\n", "somewhere:1: settings stand in a section"),
+        ("[config]\nmax-jobs = 1\n[oth\n", "somewhere:3: this is no KEY = VALUE"),
+    ],
+)
+def test_a_file_that_is_none_is_told_with_its_line(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_file(text, "somewhere")
+    assert caught.value.message == said
 
 
 def test_an_old_name_gives_way_to_the_new_one() -> None:
