@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -23,8 +24,12 @@ SETTLING = 4.0
 """Seconds after which a file counts as one that was not changed just now."""
 
 
-class Contender:
-    """A program, and the folder with the workload."""
+class Contender(ABC):
+    """A program, and the folder with the workload.
+
+    All can do the rows below; ``changed`` (build the system after an edit of one small chunk) and ``check_out`` (make a folder
+    with the whole system) have those that do not refuse them.
+    """
 
     name: ClassVar[str]
     refused: ClassVar[Mapping[str, str]] = {}
@@ -39,33 +44,25 @@ class Contender:
         self.own.mkdir(exist_ok=True)
         self.pinned, self.taken = folder / "pinned", folder / "taken"
 
+    @abstractmethod
     def available(self) -> str:
         """Return the version, or raise :class:`SystemExit` with what is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self) -> None:
         """Have everything of ``pinned/`` built that is to be there already."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nothing(self, number: int) -> float:
         """Build the system of 102 chunks once more, unchanged."""
-        raise NotImplementedError
 
-    def changed(self, number: int) -> float:
-        """Build the system after an edit of one small chunk."""
-        raise NotImplementedError
-
+    @abstractmethod
     def trivial(self, number: int) -> float:
         """Build thirty chunks of one command each on top of 102."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, number: int) -> float:
         """Take the hundred trees into an empty store."""
-        raise NotImplementedError
-
-    def check_out(self, number: int) -> float:
-        """Make a folder with the whole system."""
-        raise NotImplementedError
 
     def timed(
         self,

@@ -85,7 +85,7 @@ def known_order(
     undertaking: Undertaking, name: str, staged_chunks: Mapping[str, BuiltChunk]
 ) -> ChunkOrder | None:
     """Return what a build of a chunk takes whose dependencies are available; None where its source tree is not known yet."""
-    digest = _known_tree(undertaking, name)
+    digest = known_tree(undertaking, name)
     return None if digest is None else chunk_order(undertaking, name, staged_chunks, digest)
 
 
@@ -149,7 +149,7 @@ def _chunk_order(
     undertaking: Undertaking, own_bench: Bench, name: str, available: Mapping[str, BuiltChunk]
 ) -> tuple[LaidOut | None, ChunkOrder]:
     """Return what a build of the chunk takes; its sources are laid out only where their tree is not known yet."""
-    digest = _known_tree(undertaking, name)
+    digest = known_tree(undertaking, name)
     laid_out = None
     if digest is None:
         chunk = undertaking.graph.chunks[name]
@@ -158,7 +158,7 @@ def _chunk_order(
     return laid_out, chunk_order(undertaking, name, available, digest)
 
 
-def _known_tree(undertaking: Undertaking, name: str) -> str | None:
+def known_tree(undertaking: Undertaking, name: str) -> str | None:
     """Return the digest of a chunk's source tree, or None where it must be laid out to be known."""
     chunk = undertaking.graph.chunks[name]
     if chunk.workspace is not None:

@@ -26,9 +26,9 @@ from lithify.schedule.realising import (
     find_chunk,
     has_equal_build,
     known_order,
+    known_tree,
     realise_chunk,
 )
-from lithify.sources.compose import known_tree_digest
 from lithify.sources.fetching import fetch_all
 
 FETCHES_AT_ONCE = 4
@@ -131,7 +131,7 @@ class _Run:
                 )
             self.available[name] = found
         for name in sorted(self.plan.to_build, key=lambda name: -self.paths[name]):
-            if not self._tree_known(name):
+            if known_tree(self.undertaking, name) is None:
                 self.fetches[name] = fetchers.submit(self._fetch, name)
         changed = True
         while True:
@@ -196,14 +196,6 @@ class _Run:
         del self.waiting[name]
         self.available[name] = found
         self.queue.ended(name, available=True)
-
-    def _tree_known(self, name: str) -> bool:
-        pins = self.undertaking.pins_of(name)
-        chunk = self.undertaking.graph.chunks[name]
-        context = self.undertaking.workshop.sources
-        return (
-            known_tree_digest([s for s, _ in pins], dict(pins), context, keep_git=chunk.keep_git) is not None
-        )
 
     def _fetch(self, name: str) -> None:
         with timed(self.undertaking.workshop.report, "fetch", name):
