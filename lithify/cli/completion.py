@@ -17,9 +17,9 @@ def command(shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, fi
     \b
     Examples:
       lithify completion bash >~/.local/share/bash-completion/completions/lithify
-      lithify completion fish >~/.config/fish/completions/lithify.fish
-      lithify completion zsh >~/.zfunc/_lithify
       source <(lithify completion bash)
+      source <(lithify completion zsh)
+      lithify completion fish | source
     """
     if shell not in SCRIPTS:
         raise UsageError(f"no completion for the shell {shell}", hints=[f"there is {', '.join(SCRIPTS)}"])

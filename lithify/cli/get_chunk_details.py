@@ -44,7 +44,7 @@ def command(
     \b
     Examples:
       lithify get-chunk-details zlib
-      lithify get-chunk-details core zlib
+      lithify get-chunk-details userland zlib
     """
     if len(words) > 2:
         raise UsageError(f"too many arguments: {' '.join(words)}", hints=["[STRATUM] CHUNK"])

@@ -31,9 +31,9 @@ def command(
 
     \b
     Examples:
-      lithify lock                    pin what is new
-      lithify lock --update           move all pins to the newest
-      lithify lock --update zlib      move the pins of one chunk
+      lithify lock                  # pin what is new
+      lithify lock --update         # move all pins to the newest
+      lithify lock --update zlib    # move the pins of one chunk
     """
     with reading_events(ctx.obj) as report, opened(ctx.obj, report) as session:
         open_cache(ctx.obj.settings.cachedir)

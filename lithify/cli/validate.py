@@ -36,7 +36,7 @@ def command(
     \b
     Examples:
       lithify validate
-      lithify validate strata/core.morph
+      lithify validate strata/userland.morph
       lithify validate --json
     """
     origin = origin_of(repo, ref)

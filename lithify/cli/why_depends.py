@@ -40,8 +40,8 @@ def command(
     \b
     Examples:
       lithify why-depends demo zlib
-      lithify why-depends dropbear gcc --limit 5
-      lithify why-depends systems/demo.morph busybox glibc
+      lithify why-depends dropbear toolchain --limit 5
+      lithify why-depends systems/demo.morph busybox toolchain
     """
     if not 2 <= len(words) <= 3:
         raise UsageError(f"two names are needed, not {len(words)}", hints=["[SYSTEM] A B"])

@@ -14,7 +14,7 @@ from lithify.cli.helping import TEXTS, overview
 from lithify.cli.registry import COMMANDS, PANELS, CommandEntry, find_entry
 from lithify.process import tool_environment
 from tests.cli.transcript import TREE, typist_on
-from tests.program import PROJECT
+from tests.program import PROJECT, Program
 
 each_command = pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 
@@ -27,6 +27,23 @@ def test_help_begins_with_examples_and_fits(entry: CommandEntry) -> None:
     assert lines[1].startswith(f"  lithify {entry.name}")
     assert f"\nUsage: lithify {entry.name}" in text
     assert [line for line in lines if len(line) > 80 and "--" not in line] == []
+
+
+def examples_of(name: str) -> list[str]:
+    """Return a command's examples that a shell has nothing to do with, and that need no tag."""
+    shown = (TEXTS / f"{name}.txt").read_text().partition("\n\n")[0].splitlines()[1:]
+    lines = [line.strip().removeprefix("lithify ") for line in shown]
+    return [line for line in lines if not set(line) & set("|>$<") and "--ref" not in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["why-depends", "get-chunk-details", "validate", "show", "list-artifacts"])
+def test_examples_are_of_the_demo(name: str, tmp_path: Path) -> None:
+    program = Program(folder=tmp_path, definitions=PROJECT / "examples" / "demo")
+    lines = examples_of(name)
+    assert lines
+    for line in lines:
+        program.done(*line.split())
 
 
 def test_the_kept_texts_are_what_the_commands_are_now() -> None:
