@@ -71,7 +71,7 @@ _OUR_WORDS = (
         lambda found: f"too many arguments: {found[1]}",
     ),
     (
-        re.compile(r"invalid value for '(.*)': input should be a valid integer.*", re.IGNORECASE),
+        re.compile(r"invalid value for '(.*?)': .* is not a valid int.*"),
         lambda found: f"{found[1]} needs a number",
     ),
     (re.compile(r"option '(.*)' requires an argument"), lambda found: f"{found[1]} needs a value"),
