@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lithify.cache import CacheFolder, remove_tree
+from lithify.cache import CacheFolder, is_full_error, no_space, remove_tree
 from lithify.errors import HostError, LithifyError, UsageError
 from lithify.staging.changes import note_state, upper_of_copy
 from lithify.staging.copying import copy_stack, unlinked
@@ -145,16 +145,22 @@ def methods_of(choice: str) -> tuple[Method, ...]:
 def choose(cache: CacheFolder, forced: str = "auto") -> Method:
     """Return the first method that mounts a whole trial stack on the cache's file system, read-only and writable.
 
-    Raises :class:`HostError` where a forced method does not work, with what the kernel said.
+    Raises :class:`HostError` where a forced method does not work, with what the kernel said, and
+    :class:`~lithify.errors.NoSpace` where there is no room to try any.
     """
     refusals = []
+    full: list[OSError] = []
     for method in methods_of(forced):
         try:
             _try(cache, method)
         except (OSError, LithifyError) as error:
             refusals.append(f"{method.describe()}: {error}")
+            if isinstance(error, OSError) and is_full_error(error):
+                full.append(error)
             continue
         return method
+    if len(full) == len(refusals):  # of some, it says that there are too many mounts
+        raise no_space(cache.staging, full[-1])
     raise HostError(
         f"staging by {forced} does not work here: {'; '.join(refusals)}",
         hints=["`lithify doctor` tries each method"],

@@ -10,12 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from lithify.cache import open_cache
-from lithify.errors import HostError, UsageError
+from lithify.errors import HostError, NoSpace, UsageError
 from lithify.staging.area import each_once, staging_area
 from lithify.staging.capture import capture_upper
 from lithify.staging.methods import choose, methods_of
 from lithify.staging.mounting import MOST_LOWERS, Stack
 from lithify.staging.names import names_in_memory
+from lithify.staging.syscalls import mount, unmount
 from tests.inside import make_ordinary_user, run_inside
 from tests.staging.areas import METHODS, area, is_possible, need_method, tree_of
 from tests.staging.stacks import need_static_shell
@@ -334,6 +335,24 @@ def test_a_method_that_does_not_work_says_why(folder: Path) -> None:
     assert message.startswith("staging by overlay does not work here: overlay (the kernel's")
     assert "Operation not permitted" in message
     assert "doctor" in hint
+
+
+def chosen_on_a_full_disk(folder: str) -> list[str]:
+    cache = open_cache(Path(folder) / "cache")
+    mount("tmpfs", str(cache.staging), "tmpfs", 0, "nr_inodes=4")
+    try:
+        choose(cache)
+    except NoSpace as error:
+        return [error.message, *error.hints]
+    finally:
+        unmount(str(cache.staging))
+    return ["chosen"]
+
+
+def test_a_full_disk_is_no_method_that_does_not_work(folder: Path, who: str | None) -> None:
+    message, hint = run_inside(chosen_on_a_full_disk, str(folder), user=who)
+    assert message.startswith(f"no space left in {folder}/cache/staging: ")
+    assert "lithify gc" in hint
 
 
 def nothing_staged(folder: str) -> list[str]:
