@@ -18,13 +18,10 @@ def main() -> None:
     """Run the command line and end with its exit status."""
     _open_missing_streams()
     gc.set_threshold(*GARBAGE)
-    environment = dict(os.environ)
-    # Pydantic would load what any package of this machine plugs into it: it could change results.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     statuses: list[int] = []
     # the first registered is the last called: by then whoever tidies up at the end has done so
     atexit.register(_leave, statuses)
-    statuses.append(run(sys.argv[1:], environment))
+    statuses.append(run(sys.argv[1:], dict(os.environ)))
     sys.exit(statuses[0])
 
 

@@ -9,6 +9,7 @@ from docs.generator.builtin import built_in_section, formats_section
 from docs.generator.examples import EXAMPLES, SECTIONS
 from docs.generator.model_text import field_annotations, field_texts, in_words
 from lithify.definitions.base import Definition
+from lithify.definitions.fields import fields_of
 from lithify.definitions.formats import FIRST_FORMAT
 from lithify.definitions.model import STEPS, ChunkEntry, ChunkFile
 from lithify.definitions.schema import all_models
@@ -86,10 +87,10 @@ def _steps_row() -> str:
 
 
 def _row(model: type[Definition], name: str, attribute: str, titles: dict[str, str]) -> str:
-    info = model.model_fields[attribute]
+    field = next(one for one in fields_of(model) if one.attribute == attribute)
     words = in_words(field_annotations(model)[attribute], titles)
     since = FIRST_FORMAT.get((model.kind_of_mapping, name), 0)
-    default = "required" if info.is_required() or name == "kind" else _default(info.default)
+    default = "required" if field.is_required or name == "kind" else _default(field.default)
     meaning = "" if name == "kind" else field_texts(model)[attribute]
     return f"| `{name}` | {words} | {default} | {since or ''} | {_cell(meaning)} |"
 

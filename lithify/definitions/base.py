@@ -1,28 +1,20 @@
-"""What all models of the definitions language share: read-only, compared by their fields, and with a place each.
+"""What all mappings of the definitions language share: read-only, compared by their fields, and with a place each.
 
-A model is made from :class:`~lithify.definitions.text.Fields`, or in code from keyword arguments (then it has no place).
-Unknown fields are judged here, by the format that is being read, so that they are reported beside all other faults.
+One is read from :class:`~lithify.definitions.text.Fields` (see :mod:`lithify.definitions.fields`), or made in code from
+keyword arguments: then it has no place, and nothing looks at its values. Unknown fields are judged here, by the format
+that is being read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from msgspec import Struct
 
 from lithify.definitions.context import MAX_FAULTS, Reading
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format, Severity
 from lithify.definitions.nearest import did_you_mean
-from lithify.definitions.scalars import describe
 from lithify.definitions.text import Fields, place_in, quoted
 from lithify.errors import Fault, Place
 
@@ -30,58 +22,17 @@ NOWHERE = Place("<made in code>")
 """The place of what was not read from a file."""
 
 
-class Definition(BaseModel):
+class Definition(Struct, frozen=True, kw_only=True, dict=True):
     """A mapping of the language. Field names in text have ``-`` for ``_``."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="ignore",
-        alias_generator=lambda name: name.replace("_", "-"),
-        serialize_by_alias=True,
-        json_schema_extra={"additionalProperties": False},
-        defer_build=True,  # what a command does not read costs nothing
-    )
-    __slots__ = ("_origin",)
 
     kind_of_mapping: ClassVar[str] = ""
     """What the mapping is, in the words of the manual: ``chunk``, ``chunk entry``, …"""
     strict_fields: ClassVar[bool] = False
     """An unknown field is an error in every format."""
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _keep_origin(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        if not isinstance(data, Mapping):
-            if isinstance(data, cls):
-                return data
-            if isinstance(info.context, Reading):
-                info.context.note_misfit()
-            raise PydanticCustomError(
-                "lithify", "{message}", {"message": f"must be a mapping, not {describe(data)}", "hint": ""}
-            )
-        given = data
-        if isinstance(data, Fields) and isinstance(info.context, Reading):
-            given = cls._known(data, info.context)
-        try:
-            made = handler(cls._arranged(given, info.context))
-        except ValidationError as error:
-            if isinstance(data, Fields) and isinstance(info.context, Reading):
-                info.context.note_failure(data, error)
-            raise
-        made.set_origin(data if isinstance(data, Fields) else None)
-        return made
-
-    @classmethod
-    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
-        """Return what the fields are validated from; a null is a field that is not there."""
-        if None in data.values():
-            return {name: value for name, value in data.items() if value is not None}
-        return data
-
-    @classmethod
-    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
-        """Return the fields that this format reads; the others become faults."""
+    def fields_given(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
+        """Return the fields that this format reads, and their values; the others become faults."""
         readable = cls._readable(reading.format)
         if readable.issuperset(data):
             return data
@@ -116,7 +67,7 @@ class Definition(BaseModel):
         """Return the fields as they stand in text → the attribute that has them."""
         names = _FIELD_NAMES.get(cls)
         if names is None:
-            names = {info.alias or name: name for name, info in cls.model_fields.items()}
+            names = {attribute.replace("_", "-"): attribute for attribute in cls.__struct_fields__}
             _FIELD_NAMES[cls] = names
         return names
 
@@ -133,16 +84,16 @@ class Definition(BaseModel):
     @property
     def origin(self) -> Fields | None:
         """The mapping that it was read from, with its marks."""
-        made_from: Fields | None = getattr(self, "_origin", None)
-        return made_from
+        return self.__dict__.get("_origin")
 
-    def set_origin(self, origin: Fields | None) -> None:
-        """Say where it stands; no part of its value, so a read-only model takes it."""
-        object.__setattr__(self, "_origin", origin)
+    def set_origin(self, origin: Fields | None, given: Mapping[str, Any] | None = None) -> None:
+        """Say where it stands, and which fields were read there; no part of its value, so a read-only one takes it."""
+        self.__dict__.update(_origin=origin, _given=given)
 
-    def __eq__(self, other: object) -> bool:
-        """Equal fields are equal, wherever they stand."""
-        return type(self) is type(other) and self.__dict__ == other.__dict__
+    def says(self, field: str) -> bool:
+        """Whether the file gives an attribute its value, be it that of the default."""
+        given = self.__dict__.get("_given") or {}
+        return given.get(field.replace("_", "-")) is not None
 
 
 def _a(kind: str) -> str:

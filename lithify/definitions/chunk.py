@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator
-
 from lithify.definitions.base import Definition
 from lithify.definitions.commands import Command
+from lithify.definitions.flaws import Wrong
 from lithify.definitions.patterns import Pattern
+from lithify.definitions.readers import Then
 from lithify.definitions.scalars import (
     EMPTY,
     ArtifactName,
@@ -24,7 +24,6 @@ from lithify.definitions.scalars import (
     Name,
     Size,
     Text,
-    wrong,
 )
 from lithify.definitions.source import AnySource
 from lithify.definitions.text import quoted
@@ -45,9 +44,9 @@ Commands = List[Command] | None
 def _environment(variables: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in variables.items():
         if not name.isidentifier() or not name.isascii():
-            raise wrong(f"has {quoted(name)}, which is no name of a variable", "letters, digits and _ only")
+            raise Wrong(f"has {quoted(name)}, which is no name of a variable", "letters, digits and _ only")
         if "\0" in value:
-            raise wrong(f"has a NUL character in {name}")
+            raise Wrong(f"has a NUL character in {name}")
     return variables
 
 
@@ -56,11 +55,11 @@ def _integration(
 ) -> Mapping[str, Mapping[str, tuple[str | bytes, ...]]]:
     for name in (*artifacts, *(prefix for steps in artifacts.values() for prefix in steps)):
         if not name or "/" in name or not name.isprintable():
-            raise wrong(f"has {quoted(name)}, which cannot be part of a file name")
+            raise Wrong(f"has {quoted(name)}, which cannot be part of a file name")
     return artifacts
 
 
-class Product(Definition):
+class Product(Definition, frozen=True, kw_only=True):
     """A split rule: what matches one of ``include`` belongs to ``artifact``."""
 
     kind_of_mapping: ClassVar[str] = "split rule"
@@ -73,7 +72,7 @@ class Product(Definition):
     strata, of names of chunk artifacts. One that has many ways to match (``(a+)+``) may not also refer back or look around."""
 
 
-class Device(Definition):
+class Device(Definition, frozen=True, kw_only=True):
     """A device node that a chunk installs."""
 
     kind_of_mapping: ClassVar[str] = "device"
@@ -94,7 +93,7 @@ class Device(Definition):
     """The group, a number."""
 
 
-class ResourceNeeds(Definition):
+class ResourceNeeds(Definition, frozen=True, kw_only=True):
     """What the scheduler reckons with; in no key."""
 
     kind_of_mapping: ClassVar[str] = "resources"
@@ -105,7 +104,7 @@ class ResourceNeeds(Definition):
     """How many jobs a build of it can use: `make -jN` gets no more, and it starts when so many processors are left."""
 
 
-class ChunkBody(Definition):
+class ChunkBody(Definition, frozen=True, kw_only=True):
     """How a chunk is built: the content of a chunk file, or of an entry of a stratum in format 9."""
 
     description: Description = ""
@@ -135,13 +134,13 @@ class ChunkBody(Definition):
     """At most so many jobs at once (``-j``) in a build."""
     products: List[Product] = ()
     """Its own split rules, before those of the defaults."""
-    system_integration: Annotated[Map[Map[List[Command]]], AfterValidator(_integration)] = EMPTY
+    system_integration: Annotated[Map[Map[List[Command]]], Then(_integration)] = EMPTY
     """Commands that are run in each system that the artifact is in, when it is composed: chunk artifact → prefix, such as
     ``00-``, by which all of a system's are ordered → commands."""
     devices: List[Device] = ()
     """Device nodes that are made in it, after its commands."""
 
-    environment: Annotated[Map[str], AfterValidator(_environment)] = EMPTY
+    environment: Annotated[Map[str], Then(_environment)] = EMPTY
     """Variables added to the build's environment."""
     compiler_cache: Flag = False
     """Whether a ccache folder of this chunk and this compiler alone is used."""
@@ -163,11 +162,11 @@ class ChunkBody(Definition):
     @property
     def commands(self) -> dict[str, tuple[str | bytes, ...]]:
         """The steps that it gives commands for (maybe none: ``[]``), in order → those commands."""
-        given = self.__dict__
-        return {step: given[field] for step, field in _FIELDS if given[field] is not None}
+        given = ((step, getattr(self, field)) for step, field in _FIELDS)
+        return {step: commands for step, commands in given if commands is not None}
 
 
-class ChunkFile(ChunkBody):
+class ChunkFile(ChunkBody, frozen=True, kw_only=True):
     """A file of kind chunk."""
 
     kind_of_mapping: ClassVar[str] = "chunk"

@@ -12,7 +12,7 @@ from lithify.definitions.text import Fields
 from lithify.definitions.values import FreeValue, free_value
 
 
-class Deployment(Definition):
+class Deployment(Definition, frozen=True, kw_only=True):
     """Where a system goes, and how it is configured. Whatever is no field of its own is a variable."""
 
     kind_of_mapping: ClassVar[str] = "deployment"
@@ -36,23 +36,16 @@ class Deployment(Definition):
         return {name: field for name, field in super().field_names().items() if field != "values"}
 
     @classmethod
-    def _known(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
-        """Return all fields: none is unknown."""
-        return data
-
-    @classmethod
-    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
-        """Return the own fields, and the variables below ``values``; as they are where it is made in code."""
-        if not isinstance(data, Fields):
-            return data
+    def fields_given(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
+        """Return the own fields, and the variables below ``values``: none is unknown."""
         own = cls.field_names()
-        numbers = reading.format.yaml_numbers if reading else "decimal"
+        numbers = reading.format.yaml_numbers
         values = {name: free_value(value, numbers) for name, value in data.items() if name not in own}
-        fields = {name: value for name, value in data.items() if name in own and value is not None}
+        fields = {name: value for name, value in data.items() if name in own}
         return {**fields, "values": values}
 
 
-class ClusterSystem(Definition):
+class ClusterSystem(Definition, frozen=True, kw_only=True):
     """A system of a cluster, with its deployments; nested ones go into the parent's tree."""
 
     kind_of_mapping: ClassVar[str] = "cluster system"
@@ -67,7 +60,7 @@ class ClusterSystem(Definition):
     """Systems whose deployments go into this one's tree, before it is configured."""
 
 
-class ClusterFile(Definition):
+class ClusterFile(Definition, frozen=True, kw_only=True):
     """A file of kind cluster: systems, each deployed somewhere."""
 
     kind_of_mapping: ClassVar[str] = "cluster"

@@ -1,10 +1,12 @@
-"""What the validation of one file needs to know, and what it finds beside the faults that stop it."""
+"""What the reading of one file needs to know, and what it finds beside the faults that stop it."""
 
 from __future__ import annotations
 
-from msgspec import Struct, field
-from pydantic import ValidationError
+from collections.abc import Sequence
 
+from msgspec import Struct, field
+
+from lithify.definitions.flaws import Flaw
 from lithify.definitions.formats import LATEST, Format
 from lithify.definitions.text import Fields
 from lithify.errors import Fault
@@ -18,26 +20,26 @@ class TooManyFaults(Exception):
 
 
 class Reading(Struct):
-    """What validation needs to know, and what it finds; one for each file."""
+    """What the readers of values need to know, and what they find; one for each file."""
 
     format: Format = LATEST
     faults: list[Fault] = field(default_factory=list)
-    """Unknown fields: they do not stop validation."""
-    failed: list[tuple[Fields, ValidationError]] = field(default_factory=list)
-    """Mappings that could not be validated, inner ones first."""
+    """Unknown fields: they stop nothing."""
+    failed: list[tuple[Fields, Sequence[Flaw]]] = field(default_factory=list)
+    """Mappings with flaws, inner ones first."""
     misfits: int = 0
     """Values of another type than wanted."""
     pattern_characters: int = 0
     """Characters of all patterns so far."""
 
     def note(self, fault: Fault) -> None:
-        """Keep a fault that does not stop validation."""
+        """Keep a fault that stops nothing."""
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(fault)
 
-    def note_failure(self, data: Fields, error: ValidationError) -> None:
-        """Keep what a mapping failed with, and stop where there is no end of it."""
-        self.failed.append((data, error))
+    def note_failure(self, data: Fields, flaws: Sequence[Flaw]) -> None:
+        """Keep what is wrong with a mapping, and stop where there is no end of it."""
+        self.failed.append((data, flaws))
         if len(self.failed) >= MAX_FAULTS:
             raise TooManyFaults
 

@@ -196,8 +196,7 @@ def declared_sources(entry: ChunkEntry, body: ChunkBody | None) -> tuple[Source,
         return body.sources
     if entry.repo is None or entry.ref is None:
         return ()
-    # the entry's fields are of the same types, and were validated: not twice, which shows in trees of thousands of chunks
-    source = GitSource.model_construct(url=entry.repo, ref=entry.ref, submodules=entry.submodules)
+    source = GitSource(url=entry.repo, ref=entry.ref, submodules=entry.submodules)
     source.set_origin(entry.origin)
     return (source,)
 

@@ -1,28 +1,23 @@
-"""The text of one file becomes a model, and everything that is wrong with it becomes faults.
-
-What pydantic finds is put into our words, with the place of the value that is at fault.
-"""
+"""The text of one file becomes a model, and everything that is wrong with it becomes faults, each with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from lithify.definitions.base import Definition
 from lithify.definitions.context import MAX_FAULTS, Reading, TooManyFaults
+from lithify.definitions.fields import read_definition
+from lithify.definitions.flaws import Flaw, Wrong
 from lithify.definitions.formats import Format
 from lithify.definitions.model import ChunkFile, ClusterFile, DefaultsFile, StratumFile, SystemFile
 from lithify.definitions.nearest import did_you_mean
 from lithify.definitions.reading import Contents, Duplicate, read
 from lithify.definitions.remains import Remains, remains_of
-from lithify.definitions.scalars import describe
-from lithify.definitions.source import SOURCE_KINDS
-from lithify.definitions.text import Fields, Items, place_in, quoted
+from lithify.definitions.text import Fields, describe, place_in, quoted
 from lithify.errors import Fault
 
 T = TypeVar("T", bound=Definition)
@@ -68,7 +63,7 @@ def load_file(name: str, content: bytes, form: Format) -> Loaded:
     model = _model_of(contents.root, faults)
     if model is None:
         return Loaded(name, None, tuple(faults))
-    file, broken = _validated(model, contents.root, form, faults)
+    file, broken = _read(model, contents.root, form, faults)
     remains = remains_of(model, contents.root, broken, form) if broken else None
     return Loaded(name, file, tuple(faults), remains)
 
@@ -79,7 +74,7 @@ def load_defaults(name: str, content: bytes, form: Format) -> tuple[DefaultsFile
     faults = _reading_faults(contents, form)
     if contents.root is None:
         return None, tuple(faults)
-    return _validated(DefaultsFile, contents.root, form, faults)[0], tuple(faults)
+    return _read(DefaultsFile, contents.root, form, faults)[0], tuple(faults)
 
 
 def _reading_faults(contents: Contents, form: Format) -> list[Fault]:
@@ -114,23 +109,22 @@ def _model_of(root: Fields, faults: list[Fault]) -> type[File] | None:
     return None
 
 
-def _validated(
+def _read(
     model: type[T], root: Fields, form: Format, faults: list[Fault]
 ) -> tuple[T | None, list[tuple[str | int, ...]]]:
     """Return the file, or the paths to all that is wrong with it where that can be told; add to ``faults``."""
     reading = Reading(form)
     try:
-        return model.model_validate(root, context=reading), []
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        faults.extend(_explained(root, one) for one in found[:MAX_FAULTS])
-        if len(found) > MAX_FAULTS:
+        return read_definition(model, root, reading), []
+    except Wrong as wrong:
+        faults.extend(_explained(root, flaw) for flaw in wrong.flaws[:MAX_FAULTS])
+        if len(wrong.flaws) > MAX_FAULTS:
             faults.append(_more(root))
             return None, []
-        return None, [_path(root, one["loc"]) for one in found]
+        return None, [flaw.path for flaw in wrong.flaws]
     except TooManyFaults:
-        failed = ((data, one) for data, error in reading.failed for one in error.errors(include_url=False))
-        told = (_explained(data, one) for data, one in islice(failed, MAX_FAULTS))
+        failed = ((data, flaw) for data, flaws in reading.failed for flaw in flaws)
+        told = (_explained(data, flaw) for data, flaw in islice(failed, MAX_FAULTS))
         faults.extend(dict.fromkeys(told))
         faults.append(_more(root))
         return None, []
@@ -142,41 +136,13 @@ def _more(root: Fields) -> Fault:
     return Fault(place=place_in(root, ()), message="the file holds too many faults to tell all of them")
 
 
-def _explained(root: Fields, found: ErrorDetails) -> Fault:
-    """Return one of pydantic's findings in our words."""
-    path = _path(root, found["loc"])
-    kind = found["type"]
-    if kind == "missing":
-        return _missing(root, path, str(found["loc"][-1]))
-    if kind == "union_tag_not_found":
-        return _missing(root, path, "kind")
-    message, hint = _words(kind, found)
-    if kind == "union_tag_invalid":
-        return Fault(place=place_in(root, (*path, "kind")), message=message, hint=hint)
-    joint = " " if message.split(" ", 1)[0] in ("must", "is", "has") else ": "
-    return Fault(place=place_in(root, path), message=f"{_subject(path)}{joint}{message}", hint=hint)
-
-
-def _path(root: Fields, loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Return where in the text ``loc`` leads: pydantic adds the kinds of sources and other marks to it."""
-    at: Any = root
-    path: list[str | int] = []
-    for step in loc:
-        if isinstance(at, Fields) and isinstance(step, str):
-            tag = step in SOURCE_KINDS and at.get("kind") == step and step not in at
-            if not tag and step in at:
-                path.append(step)
-                at = at[step]
-        elif isinstance(at, Items) and isinstance(step, int) and step < len(at):
-            path.append(step)
-            at = at[step]
-    return tuple(path)
-
-
-def _missing(root: Fields, path: tuple[str | int, ...], field: str) -> Fault:
-    if path and path[-1] == field:  # It is there, and null.
-        return Fault(place=place_in(root, path, key=True), message=f'field "{field}" has no value')
-    return Fault(place=place_in(root, path), message=f'missing field "{field}"')
+def _explained(root: Fields, flaw: Flaw) -> Fault:
+    """Return a flaw of what ``root`` says as a fault, with its place."""
+    place = place_in(root, flaw.path, key=flaw.at_key)
+    if flaw.is_whole:
+        return Fault(place=place, message=flaw.message, hint=flaw.hint)
+    joint = " " if flaw.message.split(" ", 1)[0] in ("must", "is", "has") else ": "
+    return Fault(place=place, message=f"{_subject(flaw.path)}{joint}{flaw.message}", hint=flaw.hint)
 
 
 def _subject(path: tuple[str | int, ...]) -> str:
@@ -188,31 +154,3 @@ def _subject(path: tuple[str | int, ...]) -> str:
         return quoted(last)
     names = [step for step in path if isinstance(step, str)]
     return f"item {last + 1} of {quoted(names[-1])}" if names else f"item {last + 1}"
-
-
-def _words(kind: str, found: ErrorDetails) -> tuple[str, str]:
-    """Return the message, after its subject, and a hint."""
-    given = found["input"]
-    context = found.get("ctx", {})
-    if kind == "lithify":
-        return str(context["message"]), str(context["hint"])
-    if kind == "string_type":
-        return f"must be text, not {describe(given)}", ""
-    if kind in ("tuple_type", "list_type"):
-        return f"must be a list, not {describe(given)}", "a list has a - before each item"
-    if kind in ("dict_type", "mapping_type", "model_type", "model_attributes_type"):
-        return f"must be a mapping, not {describe(given)}", ""
-    if kind == "literal_error":
-        expected = str(context["expected"]).replace("'", '"')
-        known = [word for word in expected.split('"') if word.strip() not in ("", ",", "or")]
-        return f"must be {expected}, not {describe(given)}", did_you_mean(str(given), known)
-    if kind == "union_tag_invalid":
-        tag = str(context["tag"])
-        return f"unknown kind of source {quoted(tag)}", did_you_mean(
-            tag, SOURCE_KINDS
-        ) or "one of " + ", ".join(SOURCE_KINDS)
-    if kind == "too_short":
-        return "must not be empty", ""
-    if kind == "string_pattern_mismatch":
-        return f"is no such name: {describe(given)}", "lower-case letters, digits and + - . only"
-    return found["msg"][:1].lower() + found["msg"][1:], ""

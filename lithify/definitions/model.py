@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
-
 from lithify.definitions.base import Definition, place_of
 from lithify.definitions.chunk import STEPS, ChunkBody, ChunkFile, Device, Product, ResourceNeeds
 from lithify.definitions.cluster import ClusterFile, ClusterSystem, Deployment
 from lithify.definitions.commands import Command
 from lithify.definitions.context import Reading
+from lithify.definitions.flaws import Wrong
 from lithify.definitions.frozen import FrozenMap
+from lithify.definitions.readers import Reader
 from lithify.definitions.scalars import (
     EMPTY,
     Description,
@@ -29,8 +29,6 @@ from lithify.definitions.scalars import (
     Ref,
     Text,
     Url,
-    describe,
-    wrong,
 )
 from lithify.definitions.source import (
     ArchiveSource,
@@ -44,6 +42,7 @@ from lithify.definitions.source import (
     Submodules,
     WorkspaceSource,
 )
+from lithify.definitions.text import Fields, describe
 
 __all__ = [
     "STEPS",
@@ -76,7 +75,7 @@ __all__ = [
 ]
 
 
-class ChunkEntry(ChunkBody):
+class ChunkEntry(ChunkBody, frozen=True, kw_only=True):
     """A chunk of a stratum."""
 
     kind_of_mapping: ClassVar[str] = "chunk entry"
@@ -104,7 +103,7 @@ class ChunkEntry(ChunkBody):
     """Name → ``url``, in place of what ``.gitmodules`` says; of nested submodules too."""
 
 
-class StratumReference(Definition):
+class StratumReference(Definition, frozen=True, kw_only=True):
     """A stratum that another one is built upon."""
 
     kind_of_mapping: ClassVar[str] = "stratum reference"
@@ -113,7 +112,7 @@ class StratumReference(Definition):
     """The stratum file."""
 
 
-class StratumFile(Definition):
+class StratumFile(Definition, frozen=True, kw_only=True):
     """A file of kind stratum: a set of chunks."""
 
     kind_of_mapping: ClassVar[str] = "stratum"
@@ -133,7 +132,7 @@ class StratumFile(Definition):
     """Its own rules for which chunk artifact goes to which of its artifacts, before those of the defaults."""
 
 
-class StratumSelection(Definition):
+class StratumSelection(Definition, frozen=True, kw_only=True):
     """A stratum in a system."""
 
     kind_of_mapping: ClassVar[str] = "stratum selection"
@@ -149,15 +148,13 @@ class StratumSelection(Definition):
 Overlap = Literal["warn", "refuse", "allow"]
 
 
-def _overlaps(value: object) -> tuple[tuple[str, Overlap], ...]:
+def _overlaps(value: object, reading: Reading) -> tuple[tuple[str, Overlap], ...]:
     """Turn one word, or a mapping from pattern to word, into pairs; the first pattern that matches counts."""
-    if isinstance(value, tuple):
-        return value  # made in code
-    given = value.items() if isinstance(value, Mapping) else (("**", value),)
+    given = value.items() if isinstance(value, Fields) else (("**", value),)
     pairs: list[tuple[str, Overlap]] = []
     for pattern, word in given:
         if word not in ("warn", "refuse", "allow"):
-            raise wrong(f"must be warn, refuse or allow, not {describe(word)}")
+            raise Wrong(f"must be warn, refuse or allow, not {describe(word)}")
         pairs.append((pattern, word))
     return tuple(pairs)
 
@@ -165,12 +162,13 @@ def _overlaps(value: object) -> tuple[tuple[str, Overlap], ...]:
 _OVERLAP_WORDS = {"enum": ["warn", "refuse", "allow"]}
 Overlaps = Annotated[
     tuple[tuple[str, Overlap], ...],
-    PlainValidator(_overlaps),
-    WithJsonSchema({"anyOf": [_OVERLAP_WORDS, {"type": "object", "additionalProperties": _OVERLAP_WORDS}]}),
+    Reader(
+        _overlaps, {"anyOf": [_OVERLAP_WORDS, {"additionalProperties": _OVERLAP_WORDS, "type": "object"}]}
+    ),
 ]
 
 
-class SystemFile(Definition):
+class SystemFile(Definition, frozen=True, kw_only=True):
     """A file of kind system: a root file system."""
 
     kind_of_mapping: ClassVar[str] = "system"
@@ -197,15 +195,14 @@ class SystemFile(Definition):
     """Whether ``/etc/os-release`` is the one that morph wrote."""
 
     @classmethod
-    def _arranged(cls, data: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+    def fields_given(cls, data: Fields, reading: Reading) -> Mapping[str, Any]:
         """Return the fields, with today's name of an architecture that had another one."""
-        arch = data.get("arch")
-        old = reading.format.old_architectures if reading else EMPTY
-        renamed = {**data, "arch": old[arch]} if isinstance(arch, str) and arch in old else data
-        return super()._arranged(renamed, reading)
+        given = super().fields_given(data, reading)
+        arch, old = given.get("arch"), reading.format.old_architectures
+        return {**given, "arch": old[arch]} if isinstance(arch, str) and arch in old else given
 
 
-class BuildSystem(Definition):
+class BuildSystem(Definition, frozen=True, kw_only=True):
     """The commands of a build system; what a chunk does not say, it takes from here."""
 
     kind_of_mapping: ClassVar[str] = "build system"
@@ -233,7 +230,7 @@ class BuildSystem(Definition):
         )
 
 
-class SplitRules(Definition):
+class SplitRules(Definition, frozen=True, kw_only=True):
     """Split rules that hold where no product says otherwise."""
 
     kind_of_mapping: ClassVar[str] = "split-rules"
@@ -245,7 +242,7 @@ class SplitRules(Definition):
     """Rules for strata; ``artifact`` is a suffix of the stratum's name."""
 
 
-class DefaultsFile(Definition):
+class DefaultsFile(Definition, frozen=True, kw_only=True):
     """The file ``DEFAULTS`` at the root of the definitions."""
 
     kind_of_mapping: ClassVar[str] = "DEFAULTS file"

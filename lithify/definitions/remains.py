@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from msgspec import Struct
-from pydantic import ValidationError
 
 from lithify.definitions.base import Definition
 from lithify.definitions.context import Reading, TooManyFaults
+from lithify.definitions.fields import read_definition
+from lithify.definitions.flaws import Wrong
 from lithify.definitions.formats import Format
 from lithify.definitions.text import Fields, Items
 
@@ -49,8 +50,8 @@ def remains_of(
         left[field] = _without(root[field], items[field])
         gone.update(_names(root[field][index] for index in items[field]))
     try:
-        return Remains(model.model_validate(left, context=Reading(form)), frozenset(gone))
-    except (ValidationError, TooManyFaults):
+        return Remains(read_definition(model, left, Reading(form)), frozenset(gone))
+    except (Wrong, TooManyFaults):
         return None
 
 

@@ -14,100 +14,99 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
-from pydantic_core import core_schema
+from msgspec import json
 
 from lithify.definitions.architectures import ARCHITECTURES
 from lithify.definitions.base import Definition
+from lithify.definitions.fields import Field, fields_of
 from lithify.definitions.formats import FIRST_FORMAT, IGNORED, LATEST, OBSOLETE, Format
 from lithify.definitions.loading import KINDS
 from lithify.definitions.model import STEPS, DefaultsFile, Deployment
-from lithify.definitions.scalars import TEXT_SCHEMA
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS: Mapping[str, type[Definition]] = {**KINDS, "defaults": DefaultsFile}
 """What there are schemas of."""
 
 
-class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, with text and flags as an editor sees them."""
-
-    schema_dialect = DIALECT
-
-    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
-        """Nothing: a default that is no JSON is an empty one, and left out."""
-
-    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
-        """Text, as a YAML parser may give it."""
-        made = super().str_schema(schema)
-        return made if "pattern" in made else {**made, **TEXT_SCHEMA}
-
-    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
-        """A flag, as a YAML parser of version 1.1 or 1.2 gives it."""
-        return {"anyOf": [super().bool_schema(schema), {"enum": ["yes", "no", "on", "off"]}]}
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """What may be left out: None is not written, the field is not there."""
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A field with its default, where that says something."""
-        made = super().default_schema(schema)
-        if made.get("default", "") in (None, "", [], {}):
-            made = {key: value for key, value in made.items() if key != "default"}
-        return made
-
-    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """Sources, without OpenAPI's keyword for their ``kind``."""
-        made = super().tagged_union_schema(schema)
-        return {key: value for key, value in made.items() if key != "discriminator"}
-
-
 def schema(kind: str, form: Format = LATEST) -> dict[str, Any]:
     """Return the schema of files of ``kind``, a key of :data:`SCHEMAS`, in a format of the language."""
-    model = SCHEMAS[kind]
-    made = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
-    models = {one.__name__: one for one in all_models()}
-    for name, part in (made.get("$defs") or {}).items():
-        _refine(part, models[name], form)
-    _refine(made, model, form)
-    title = f"lithify {kind}, format {form.number}"
-    return {"$schema": DIALECT, **made, "title": title}
+    file = _of_mapping(SCHEMAS[kind], form)
+    named = {model.__name__: model for model in all_models()}
+    parts: dict[str, Any] = {}
+    pending = _named_in(file)
+    while pending:
+        name = pending.pop()
+        if name not in parts:
+            parts[name] = _of_mapping(named[name], form)
+            pending |= _named_in(parts[name])
+    definitions = {"$defs": dict(sorted(parts.items()))} if parts else {}
+    return {"$schema": DIALECT, **definitions, **file, "title": f"lithify {kind}, format {form.number}"}
+
+
+def _named_in(part: Any) -> set[str]:
+    """Return the names of the mappings that a schema refers to."""
+    if isinstance(part, Mapping):
+        own = {str(part["$ref"]).rpartition("/")[2]} if "$ref" in part else set()
+        return own.union(*map(_named_in, part.values()))
+    return set().union(*map(_named_in, part)) if isinstance(part, list) else set()
 
 
 def all_models(model: type[Definition] = Definition) -> list[type[Definition]]:
-    """Return all models of the language."""
-    return [one for below in model.__subclasses__() for one in (below, *all_models(below))]
+    """Return all models of the language, which are those of this package."""
+    below = [one for one in model.__subclasses__() if one.__module__.startswith(f"{__package__}.")]
+    return [one for model in below for one in (model, *all_models(model))]
 
 
-def _refine(part: dict[str, Any], model: type[Definition], form: Format) -> None:
-    """Make the schema of one mapping say what this format reads, with the models' own words."""
+def _of_mapping(model: type[Definition], form: Format) -> dict[str, Any]:
+    """Return the schema of one mapping: what this format reads, with the models' own words."""
     kind = model.kind_of_mapping
-    properties: dict[str, Any] = part.get("properties", {})
+    fields = [
+        field
+        for field in _variables_left_out(model)
+        if FIRST_FORMAT.get((kind, field.name), 0) <= form.number
+    ]
+    required = [field.name for field in fields if field.is_required]
+    if "kind" in model.field_names():
+        required.insert(0, "kind")
     documentation = field_documentation(model)
-    for alias, attribute in model.field_names().items():
-        if FIRST_FORMAT.get((kind, alias), 0) > form.number:
-            properties.pop(alias, None)
-        elif attribute in documentation:
-            properties[alias].setdefault("description", documentation[attribute])
-    for name in properties:
-        properties[name].pop("title", None)
-    if "kind" in properties:
-        part["required"] = list(dict.fromkeys(["kind", *part.get("required", [])]))
-        properties["kind"].pop("default", None)
-    for name in properties.keys() - set(part.get("required", ())):
-        properties[name] = _or_null(properties[name])
+    properties: dict[str, Any] = {}
+    for field in fields:
+        value = _with_default(field)
+        if field.attribute in documentation:
+            value["description"] = documentation[field.attribute]
+        properties[field.name] = value if field.name in required else _or_null(value)
     if "arch" in properties and kind == "system":
         properties["arch"]["enum"] = [*ARCHITECTURES, *form.old_architectures]
-    if model is Deployment:
-        properties.pop("values", None)
-        part["additionalProperties"] = True
-    elif model.strict_fields or form.unknown_inner_field == "error":
+    is_closed = model is not Deployment and (model.strict_fields or form.unknown_inner_field == "error")
+    if is_closed:
         for name in _tolerated(kind, form):
             properties.setdefault(name, {"deprecated": True})
-    else:
-        part["additionalProperties"] = True
-    part["description"] = plain(inspect.getdoc(model) or "")
+    return {
+        "additionalProperties": not is_closed,
+        "description": plain(inspect.getdoc(model) or ""),
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "title": model.__name__,
+        "type": "object",
+    }
+
+
+def _variables_left_out(model: type[Definition]) -> list[Field]:
+    """Return the fields that stand in text as such: all but the variables of a deployment."""
+    return [field for field in fields_of(model) if field.name in model.field_names()]
+
+
+def _with_default(field: Field) -> dict[str, Any]:
+    """Return the schema of a field's value, with its default where that says something."""
+    default = field.default
+    if (
+        field.is_required
+        or field.name == "kind"
+        or isinstance(default, Definition)
+        or default in (None, "", (), {})
+    ):
+        return dict(field.schema)
+    return dict(sorted({**field.schema, "default": json.decode(json.encode(default))}.items()))
 
 
 def _or_null(value: dict[str, Any]) -> dict[str, Any]:
@@ -129,10 +128,7 @@ def _tolerated(kind: str, form: Format) -> tuple[str, ...]:
 
 @cache
 def field_documentation(model: type[Definition]) -> Mapping[str, str]:
-    """Return what the model's source says of each field, in the text below it; attribute → plain text.
-
-    Read here and not by pydantic, which would parse the source each time the program starts.
-    """
+    """Return what the model's source says of each field, in the text below it; attribute → plain text."""
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
         if not (issubclass(one, Definition) and one is not Definition):
@@ -146,7 +142,7 @@ def field_documentation(model: type[Definition]) -> Mapping[str, str]:
                 found[field.target.id] = plain(str(below.value.value))
     for step in STEPS:
         attribute = f"{step.replace('-', '_')}_commands"
-        if attribute in model.model_fields:
+        if attribute in model.__struct_fields__:
             found.setdefault(attribute, f"Commands of the step {step}; left out: those of the build system.")
     return found
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Struct
-from pydantic import Field, GetCoreSchemaHandler, model_validator
-from pydantic_core import CoreSchema, core_schema
 
 from lithify.definitions.base import Definition
+from lithify.definitions.flaws import Wrong
+from lithify.definitions.readers import ByKind, Then
 from lithify.definitions.scalars import (
     Count,
     Flag,
@@ -23,11 +24,11 @@ from lithify.definitions.scalars import (
     SubFolder,
     Text,
     Url,
-    wrong,
 )
+from lithify.definitions.text import describe
 
 
-class Submodule(Definition):
+class Submodule(Definition, frozen=True, kw_only=True):
     """Where a submodule comes from, in place of what ``.gitmodules`` says."""
 
     kind_of_mapping: ClassVar[str] = "submodule"
@@ -36,30 +37,31 @@ class Submodule(Definition):
     """A URL, or ``alias:path``."""
 
 
-class _Pairs:
-    """Makes ``{NAME: {url: URL}}`` sorted pairs, so that a source can be hashed."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            self._pairs, handler.generate_schema(Map[Submodule])
-        )
-
-    @staticmethod
-    def _pairs(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> tuple[tuple[str, str], ...]:
-        if isinstance(value, tuple):
-            return value  # made in code
-        submodules: Mapping[str, Submodule] = check(value)
-        return tuple(sorted((name, submodule.url) for name, submodule in submodules.items()))
+def _pairs(submodules: Mapping[str, Submodule]) -> tuple[tuple[str, str], ...]:
+    """Return sorted pairs, so that a source can be hashed."""
+    return tuple(sorted((name, submodule.url) for name, submodule in submodules.items()))
 
 
-Submodules = Annotated[tuple[tuple[str, str], ...], _Pairs()]
+Submodules = Annotated[tuple[tuple[str, str], ...], Then(_pairs, written=Map[Submodule])]
 """(name, URL) of submodules, sorted; of nested ones too."""
 
-Suite = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*(/[a-z0-9.+-]+)*$")]
-PackageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?$")]
+
+def _like(pattern: str) -> Then:
+    """Return the check of a name that Debian gave."""
+
+    def check(name: str) -> str:
+        if re.fullmatch(pattern, name) is None:
+            raise Wrong(f"is no such name: {describe(name)}", "lower-case letters, digits and + - . only")
+        return name
+
+    return Then(check, schema={"pattern": pattern, "type": "string"})
 
 
-class GitSource(Definition):
+Suite = Annotated[str, _like(r"^[a-z0-9][a-z0-9.+-]*(/[a-z0-9.+-]+)*$")]
+PackageName = Annotated[str, _like(r"^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?$")]
+
+
+class GitSource(Definition, frozen=True, kw_only=True):
     """A commit of a git repository."""
 
     kind_of_mapping: ClassVar[str] = "git source"
@@ -77,14 +79,13 @@ class GitSource(Definition):
     into: SubFolder = ""
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
-    @model_validator(mode="after")
-    def _one_of_ref_and_track(self) -> GitSource:
+    def __post_init__(self) -> None:
+        """Refuse a source that names no commit, or two."""
         if (self.ref is None) == (self.track is None):
-            raise wrong('must have either "ref" or "track"')
-        return self
+            raise Wrong('must have either "ref" or "track"')
 
 
-class ArchiveSource(Definition):
+class ArchiveSource(Definition, frozen=True, kw_only=True):
     """A tar or zip file."""
 
     kind_of_mapping: ClassVar[str] = "archive source"
@@ -99,7 +100,7 @@ class ArchiveSource(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-class DebianSourcePackage(Definition):
+class DebianSourcePackage(Definition, frozen=True, kw_only=True):
     """A source package of Debian."""
 
     kind_of_mapping: ClassVar[str] = "debian-source source"
@@ -116,7 +117,7 @@ class DebianSourcePackage(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-class DebianBinaries(Definition):
+class DebianBinaries(Definition, frozen=True, kw_only=True):
     """The files of Debian's binary packages, united in a tree with merged ``/usr``; no maintainer script is run."""
 
     kind_of_mapping: ClassVar[str] = "debian source"
@@ -139,7 +140,7 @@ class DebianBinaries(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-class PypiSource(Definition):
+class PypiSource(Definition, frozen=True, kw_only=True):
     """A project of the Python Package Index."""
 
     kind_of_mapping: ClassVar[str] = "pypi source"
@@ -154,7 +155,7 @@ class PypiSource(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-class LocalSource(Definition):
+class LocalSource(Definition, frozen=True, kw_only=True):
     """A folder or file below the definitions; its content is read at each build."""
 
     kind_of_mapping: ClassVar[str] = "local source"
@@ -167,7 +168,7 @@ class LocalSource(Definition):
     """The folder below the build folder that it goes to; the build folder itself, where it is left out."""
 
 
-class PatchSource(Definition):
+class PatchSource(Definition, frozen=True, kw_only=True):
     """A patch below the definitions, or a folder of patches, applied to the sources before it."""
 
     kind_of_mapping: ClassVar[str] = "patch source"
@@ -199,23 +200,10 @@ class WorkspaceSource(Struct, frozen=True, kw_only=True):
     into: str = ""
 
 
-DeclaredSource = (
-    GitSource | ArchiveSource | DebianSourcePackage | DebianBinaries | PypiSource | LocalSource | PatchSource
-)
-"""A source that a definition can name."""
-Source = DeclaredSource | WorkspaceSource
+AnySource = Annotated[
+    GitSource | ArchiveSource | DebianSourcePackage | DebianBinaries | PypiSource | LocalSource | PatchSource,
+    ByKind("source"),
+]
+"""A source that a definition can name, as its ``kind:`` says."""
+Source = AnySource | WorkspaceSource
 """Any source. All can be hashed, and have ``kind`` and ``into``."""
-
-SOURCE_KINDS: Mapping[str, type[Any]] = {
-    "git": GitSource,
-    "archive": ArchiveSource,
-    "debian-source": DebianSourcePackage,
-    "debian": DebianBinaries,
-    "pypi": PypiSource,
-    "local": LocalSource,
-    "patch": PatchSource,
-}
-"""``kind:`` → what it is."""
-
-AnySource = Annotated[DeclaredSource, Field(discriminator="kind")]
-"""A source, as its ``kind:`` says."""

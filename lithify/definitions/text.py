@@ -8,7 +8,7 @@ The containers hold the marks of their children, so that most scalars stay plain
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lithify.errors import Place
@@ -78,6 +78,19 @@ def quoted(text: str) -> str:
     """Return text in quotes, fit for a message: on one line, without control characters, not endless."""
     shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:61])
     return f'"{shown}"' if len(text) <= 60 else f'"{shown[:57]}..."'
+
+
+def describe(value: object) -> str:
+    """Return what a value is, in words: ``a list``, ``nothing``, ``text``."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bytes):
+        return "!!binary data"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return quoted(str(value)) if len(str(value)) <= 40 else "text"
 
 
 def place_in(container: Fields | Items, path: Iterable[str | int], *, key: bool = False) -> Place:

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, WithJsonSchema
-
+from lithify.definitions.flaws import Wrong
 from lithify.definitions.frozen import FrozenMap
-from lithify.definitions.scalars import as_bool, describe, wrong
-from lithify.definitions.text import Fields, Guess, Items
+from lithify.definitions.readers import Reader
+from lithify.definitions.scalars import as_bool
+from lithify.definitions.text import Fields, Guess, Items, describe
 
 Value = bool | int | float | str | bytes | tuple[Any, ...] | Mapping[str, Any] | None
 """A free value, such as a deployment variable: nested ones are tuples and read-only mappings."""
-FreeValue = Annotated[Value, PlainValidator(lambda value: value), WithJsonSchema({})]
+FreeValue = Annotated[Value, Reader(lambda value, reading: value, {})]
 """A field that takes any value, made by :func:`free_value`."""
 
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -35,7 +35,7 @@ def free_value(value: object, yaml_numbers: str) -> Value:
         return _scalar(value, yaml_numbers)
     if value is None or isinstance(value, (str, bytes, bool, int, float, tuple, Mapping)):
         return value
-    raise wrong(f"cannot be {describe(value)}")
+    raise Wrong(f"cannot be {describe(value)}")
 
 
 def _scalar(guess: Guess, yaml_numbers: str) -> bool | int | float | str:

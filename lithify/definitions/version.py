@@ -7,8 +7,7 @@ import re
 from lithify.definitions.formats import FORMATS, LATEST, Format
 from lithify.definitions.reading import read
 from lithify.definitions.root import VERSION
-from lithify.definitions.scalars import describe
-from lithify.definitions.text import Guess, place_in
+from lithify.definitions.text import Guess, describe, place_in
 from lithify.errors import Fault, Place
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.definitions.builtin import MANUAL
 from lithify.definitions.links import FoundChunk, chunk_of, declared_sources
@@ -116,15 +117,14 @@ class _Said:
         self._entry = entry
         self.own: ChunkBody = entry if body is None else body
         """Where all stands that the entry does not say."""
-        self._in_entry = entry.model_fields_set
 
     def get(self, field: str) -> Any:
         """Return the value of a field that both have."""
-        return getattr(self._entry if field in self._in_entry else self.own, field)
+        return getattr(self.owner(field), field)
 
     def owner(self, field: str) -> ChunkBody:
         """Return what says it."""
-        return self._entry if field in self._in_entry else self.own
+        return self._entry if self._entry.says(field) else self.own
 
 
 def _how_built(
@@ -160,7 +160,7 @@ def _sources(entry: ChunkEntry, body: ChunkBody | None, arch: str) -> tuple[tupl
                 faults.append(
                     Fault(place=place_of(source), message=message, hint='give the source an "arch"')
                 )
-            placed = source.model_copy(update={"arch": known})
+            placed = replace(source, arch=known)
             placed.set_origin(source.origin)
             sources.append(placed)
         else:

@@ -17,6 +17,7 @@ from lithify.cache import open_cache
 from lithify.config import Settings
 from lithify.definitions.model import GitSource
 from lithify.definitions.root import find_root
+from lithify.definitions.scalars import sound_ref, sound_url
 from lithify.definitions.tree import Definitions, load
 from lithify.errors import SourceError
 from lithify.events import Report
@@ -100,7 +101,7 @@ def folder_of(origin: Origin, caller: Caller) -> Path:
 
 def _source(origin: Origin) -> GitSource:
     try:
-        return GitSource(url=origin.repo, ref=checked_ref(origin.ref))
+        return GitSource(url=sound_url(origin.repo), ref=sound_ref(checked_ref(origin.ref)))
     except ValueError as error:
         raise SourceError(f"the repository {shown(origin.repo)} cannot be asked for {origin.ref}") from error
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from lithify.process import run, tool_environment
 from tests.cli.transcript import TREE, Typist, expected, typist_on
-from tests.conftest import PROJECT
-from tests.program import write_files
 
 BROKEN = {
     **TREE,
@@ -138,18 +134,3 @@ def test_one_fault_alone_is_the_error(tmp_path: Path, capsys: pytest.CaptureFixt
     lines = typist.type("validate").splitlines()
     assert lines[-2].startswith("! ERROR: ")
     assert lines[-2].removeprefix("! ERROR: ") in lines[1]
-
-
-def test_nothing_of_the_machine_is_plugged_into_the_models(tmp_path: Path) -> None:
-    write_files(
-        tmp_path,
-        {
-            "meddling.py": "raise SystemExit('plugged in')\n",
-            "meddling-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: meddling\nVersion: 1\n",
-            "meddling-1.dist-info/entry_points.txt": "[pydantic]\nmeddling = meddling:plugin\n",
-        },
-    )
-    environment = tool_environment({"PYTHONPATH": f"{tmp_path}:{PROJECT}"})
-    models = [sys.executable, "-c", "import lithify.definitions.model"]
-    assert b"plugged in" in run(models, env=environment, expected=None).stderr  # it would be
-    assert run([sys.executable, "-m", "lithify", "schema"], env=environment).stdout.startswith(b"{")

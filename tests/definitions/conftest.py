@@ -6,9 +6,11 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lithify.definitions.text import Fields, Items, TextFile
 from lithify.errors import Fault
 
 MakeTree = Callable[[Mapping[str, str]], Path]
@@ -28,6 +30,22 @@ def tree(tmp_path: Path) -> MakeTree:
         return root
 
     return make
+
+
+def as_read(value: Any) -> Any:
+    """Return dictionaries and lists as a file would hold them."""
+    file, mark = TextFile("made", ""), (0, 0)
+    if isinstance(value, dict):
+        fields = Fields(file, mark)
+        fields.update((name, as_read(item)) for name, item in value.items())
+        fields.marks.update((name, (mark, mark)) for name in value)
+        return fields
+    if isinstance(value, list):
+        items = Items(file, mark)
+        items.extend(map(as_read, value))
+        items.marks.extend(mark for _ in value)
+        return items
+    return value
 
 
 def told(faults: Iterable[Fault]) -> list[str]:

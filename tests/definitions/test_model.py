@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any, TypeVar
 
 import pytest
-from pydantic import ValidationError
 
+from lithify.definitions.base import Definition
+from lithify.definitions.context import Reading
+from lithify.definitions.fields import read_definition
+from lithify.definitions.flaws import Wrong
 from lithify.definitions.model import (
     ArchiveSource,
     ChunkBody,
+    ChunkEntry,
     DebianBinaries,
     Deployment,
     GitSource,
@@ -17,6 +22,14 @@ from lithify.definitions.model import (
     StratumFile,
     place_of,
 )
+from lithify.definitions.scalars import sound_url
+from tests.definitions.conftest import as_read
+
+M = TypeVar("M", bound=Definition)
+
+
+def _read(model: type[M], values: dict[str, Any]) -> M:
+    return read_definition(model, as_read(values), Reading())
 
 
 def test_equal_sources_are_one_dictionary_key() -> None:
@@ -43,44 +56,58 @@ def test_source_survives_a_trip_to_another_process() -> None:
 
 def test_models_cannot_be_changed() -> None:
     source = LocalSource(path="a")
-    with pytest.raises(ValidationError):
+    with pytest.raises(AttributeError):
         source.path = "b"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("url", ["--upload-pack=x", "ext::sh -c x", "a\nb", " ", ""])
 def test_dangerous_urls_are_refused(url: str) -> None:
-    with pytest.raises(ValidationError):
-        ArchiveSource(url=url)
+    with pytest.raises(Wrong):
+        _read(ArchiveSource, {"url": url})
+    with pytest.raises(Wrong):
+        sound_url(url)
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", "a/../../b", "", "a\0b"])
 def test_paths_that_leave_the_definitions_are_refused(path: str) -> None:
-    with pytest.raises(ValidationError):
-        LocalSource(path=path)
+    with pytest.raises(Wrong):
+        _read(LocalSource, {"path": path})
 
 
 def test_a_git_source_has_either_ref_or_track() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(Wrong):
         GitSource(url="x")
-    with pytest.raises(ValidationError):
+    with pytest.raises(Wrong):
         GitSource(url="x", ref="a", track="b")
 
 
+def test_what_the_file_says_is_told_from_defaults() -> None:
+    entry = _read(ChunkEntry, {"name": "a", "prefix": "/usr", "ref": None})
+    assert [field for field in ("name", "prefix", "ref", "build_mode") if entry.says(field)] == [
+        "name",
+        "prefix",
+    ]
+    assert entry == _read(ChunkEntry, {"name": "a"})
+    assert not LocalSource(path="a").says("path")
+
+
 def test_commands_are_those_given_in_the_order_of_the_steps() -> None:
-    body = ChunkBody.model_validate(
-        {"post-install-commands": ["c"], "build-commands": [], "configure-commands": ["a", b"\xff"]}
+    body = _read(
+        ChunkBody,
+        {"post-install-commands": ["c"], "build-commands": [], "configure-commands": ["a", b"\xff"]},
     )
     assert body.commands == {"configure": ("a", b"\xff"), "build": (), "post-install": ("c",)}
     assert list(body.commands) == ["configure", "build", "post-install"]
 
 
 def test_fields_have_hyphens_in_text() -> None:
-    stratum = StratumFile.model_validate(
+    stratum = _read(
+        StratumFile,
         {
             "name": "s",
             "build-depends": [{"morph": "strata/base.morph"}],
             "chunks": [{"name": "libstdc++", "build-depends": ["a.b"], "build-mode": "bootstrap"}],
-        }
+        },
     )
     assert stratum.build_depends is not None
     assert stratum.build_depends[0].morph == "strata/base.morph"

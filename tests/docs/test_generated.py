@@ -15,6 +15,7 @@ from docs.generator.pages import PAGES, stale_pages
 from lithify.definitions.base import Definition
 from lithify.definitions.builtin import MODERN, STRIP
 from lithify.definitions.context import Reading
+from lithify.definitions.fields import read_definition
 from lithify.definitions.formats import LATEST
 from lithify.definitions.loading import load_defaults
 from lithify.definitions.model import ChunkBody, ChunkEntry, ChunkFile
@@ -42,7 +43,7 @@ def test_examples_are_right_and_use_every_field(name: str) -> None:
         assert contents.root is not None
         assert not contents.faults and not contents.duplicates
         reading = Reading(LATEST)
-        model.model_validate(contents.root, context=reading)
+        read_definition(model, contents.root, reading)
         assert reading.faults == []
         used.update(contents.root)
     fields = set(model.field_names())

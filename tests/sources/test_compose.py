@@ -66,7 +66,7 @@ def test_into_stays_in_the_build_folder(place: Place, tmp_path: Path) -> None:
     first = local(place.root, "one", a="1")
     (place.root / "one/link").symlink_to(tmp_path / "outside")
     for into in ("../outside", "/outside"):
-        second = LocalSource.model_construct(kind="local", path="one", into=into)
+        second = LocalSource(kind="local", path="one", into=into)
         with fails(SourceError, "leaves the build folder"):
             made([second], place(), tmp_path / f"into-{len(into)}")
     second = LocalSource(path="one", into="link")

@@ -203,7 +203,7 @@ def test_hostile_refs_reach_no_git(
         (f"--upload-pack=touch {flag}", "main"),
         (f"ext::touch {flag}", "main"),
     ):
-        source = GitSource.model_construct(url=url, ref=ref, track=None, submodules=(), into="", kind="git")
+        source = GitSource(url=url, ref=ref, track=None, submodules=(), into="", kind="git")
         with pytest.raises(SourceError):
             resolve_refs([source], context)
     assert not flag.exists()

@@ -94,7 +94,7 @@ def test_it_stays_in_the_definitions(place: Place, tmp_path: Path) -> None:
         with fails(SourceError, "leaves the definitions by a link", path):
             KIND.pin(LocalSource(path=path), context)
     for path in ("../outside", "/etc", "a/../../outside"):
-        source = LocalSource.model_construct(path=path)
+        source = LocalSource(path=path)
         with fails(SourceError, "leaves the definitions"):
             KIND.pin(source, context)
     with fails(SourceError, "there is no file or folder nowhere"):
