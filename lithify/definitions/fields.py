@@ -83,17 +83,13 @@ def read_definition(model: type[T], data: object, reading: Reading) -> T:
             except Wrong as wrong:
                 found.extend((place, flaw) for flaw in wrong.below(name))
     found += [(order[name][0], _missing(data, name)) for name in required if given.get(name) is None]
-    if not found:
-        try:
-            made = model(**values)
-        except Wrong as wrong:
-            found.extend((0, flaw) for flaw in wrong.flaws)
-        else:
-            made.set_origin(data, given)
-            return made
-    flaws = [flaw for _, flaw in sorted(found, key=itemgetter(0))]
-    reading.note_failure(data, flaws)
-    raise Wrong.of(flaws)
+    if found:
+        flaws = [flaw for _, flaw in sorted(found, key=itemgetter(0))]
+        reading.note_failure(data, flaws)
+        raise Wrong.of(flaws)
+    made = model(**values)
+    made.set_origin(data, given)
+    return made
 
 
 @cache

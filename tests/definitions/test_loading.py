@@ -299,6 +299,15 @@ def test_a_great_many_faults_are_cut_off() -> None:
     assert loaded.faults[-1].message == "the file holds too many faults to tell all of them"
 
 
+def test_of_a_great_many_faults_each_says_what_it_is_about() -> None:
+    text = b"name: x\nkind: chunk\nsources: [" + b"{kind: git, url: a}," * 5000 + b"]\n"
+    messages = [fault.message for fault in load_file("x", text, FORMATS[9]).faults]
+    assert messages == [
+        *(f'item {item} of "sources" must have either "ref" or "track"' for item in range(1, 201)),
+        "the file holds too many faults to tell all of them",
+    ]
+
+
 @pytest.mark.parametrize(("number", "severity"), [(0, "warning"), (8, "warning"), (9, "error")])
 def test_keys_that_stand_twice(number: int, severity: str) -> None:
     loaded = _load("kind: chunk\nname: x\nname: y\n", number)
