@@ -76,7 +76,9 @@ def _drop_refs(store: Store, keep_ref: Callable[[str, str], bool]) -> int:
 
 def _remove_staging(store: Store) -> None:
     """Remove what killed transactions left aside: the next one would adopt it as objects that nothing names."""
-    for folder in sorted((store.cache.ostree / "tmp").glob("staging-*/")):
+    top = store.cache.ostree / "tmp"
+    alone = (Path(str(lock).removesuffix("-lock")) for lock in top.glob("staging-*-lock"))
+    for folder in sorted({*top.glob("staging-*/"), *alone}):  # who was killed in between left a lock alone
         lock = Path(f"{folder}-lock")
         with open(lock, "a+b") as held:
             try:

@@ -58,6 +58,8 @@ def test_leftovers_of_killed_transactions_go(store: Store, cache: CacheFolder, t
     (leftover / "ab").mkdir(parents=True)
     (leftover / "ab" / ("c" * 62 + ".dirmeta")).write_bytes(b"x")
     (cache.ostree / f"tmp/staging-{boot}-abcdef-lock").touch()
+    lock_alone = cache.ostree / f"tmp/staging-{boot}-ghijkl-lock"
+    lock_alone.touch()
     mark = cache.ostree / "state" / f"{'a' * 64}.commitpartial"
     mark.touch()
     half_written = cache.ostree / "refs/heads/d/tmp.Ab12Cd"
