@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.contenders import CONTENDERS, PUT_AWAY, Contender, remove
 from benchmarks.demo import demo
 from benchmarks.figures import HEADER, Figure, keep, line, machine, report
 from benchmarks.growth import GROWTHS, grown, growth_lines
@@ -126,11 +126,15 @@ def _compared(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     workload = _workload(folder)
     contenders = _contenders(folder, options.against, workload)
     rows = [row for row in ROWS if row.name in (options.row or [row.name])]
+    try:
+        compared = compare(list(contenders), rows, options.rounds, progress)
+    finally:
+        remove(folder / PUT_AWAY)
     return {
         "rounds": options.rounds,
         "workload": workload.described(),
         "versions": {one.name: version for one, version in contenders.items()},
-        "rows": compare(list(contenders), rows, options.rounds, progress),
+        "rows": compared,
     }
 
 

@@ -58,8 +58,11 @@ def _fill(cache: Path, files: int) -> None:
             chance.randbytes(chance.randint(size // 2, size * 2))
             for size in chance.choices(sizes, shares, k=files)
         )
-        tree = transaction.write_files(
-            {f"usr/share/{number % 97}/{number}": (content, 0o644) for number, content in enumerate(contents)}
+        tree = transaction.write_tree(
+            {
+                f"usr/share/{number % 97}/{number}": transaction.write_file(content)
+                for number, content in enumerate(contents)
+            }
         )
         transaction.commit(tree, {"name": "checking"}, ["checking"])
     store.close()
