@@ -8,7 +8,7 @@ of ``X | None`` is an ``X``, since a null is a field that is not there.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from operator import itemgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -154,24 +154,29 @@ def _mapping_of(model: type[Definition]) -> Reader:
     )
 
 
+def _read_each(items: Iterable[tuple[str | int, object]], read: Read, reading: Reading) -> list[Any]:
+    """Return what the values of ``items`` say, in order; raises :class:`Wrong` with all flaws, each at its step."""
+    made: list[Any] = []
+    flaws: list[Flaw] = []
+    for step, one in items:
+        try:
+            made.append(read(one, reading))
+        except Wrong as wrong:
+            flaws.extend(wrong.below(step))
+            if len(flaws) > MAX_FAULTS:
+                break  # more are not told
+    if flaws:
+        raise Wrong.of(flaws)
+    return made
+
+
 def _list_of(item: Reader) -> Reader:
     read_item = item.read
 
     def read(value: object, reading: Reading) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise Wrong(f"must be a list, not {describe(value)}", "a list has a - before each item")
-        made: list[Any] = []
-        flaws: list[Flaw] = []
-        for index, one in enumerate(value):
-            try:
-                made.append(read_item(one, reading))
-            except Wrong as wrong:
-                flaws.extend(wrong.below(index))
-                if len(flaws) > MAX_FAULTS:
-                    break  # more are not told
-        if flaws:
-            raise Wrong.of(flaws)
-        return tuple(made)
+        return tuple(_read_each(enumerate(value), read_item, reading))
 
     return Reader(read, {"items": item.schema, "type": "array"})
 
@@ -182,18 +187,7 @@ def _map_to(item: Reader) -> Reader:
     def read(value: object, reading: Reading) -> FrozenMap[Any]:
         if not isinstance(value, dict):
             raise Wrong(f"must be a mapping, not {describe(value)}")
-        made: dict[str, Any] = {}
-        flaws: list[Flaw] = []
-        for key, one in value.items():
-            try:
-                made[key] = read_item(one, reading)
-            except Wrong as wrong:
-                flaws.extend(wrong.below(key))
-                if len(flaws) > MAX_FAULTS:
-                    break  # more are not told
-        if flaws:
-            raise Wrong.of(flaws)
-        return FrozenMap(made)
+        return FrozenMap(dict(zip(value, _read_each(value.items(), read_item, reading), strict=True)))
 
     return Reader(read, {"additionalProperties": item.schema, "type": "object"})
 
