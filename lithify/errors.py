@@ -62,6 +62,8 @@ class LithifyError(Exception):
         super().__init__(message)
         self.message = message
         self.hints = tuple(hints)
+        self.told = False
+        """The user has been shown all of it already: its first line is enough at the end."""
 
 
 class UsageError(LithifyError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lithify.cli.invocation import Invocation
-from lithify.cli.render import error_text
+from lithify.cli.render import details, error_text, full_text
 from lithify.cli.text import printable
 from lithify.errors import BuildFailed, LithifyError
 
@@ -38,11 +38,14 @@ class _Asker:
         self._stdin = stdin
 
     def __call__(self, undertaking: Any, name: str, failure: LithifyError) -> str:
-        """Return one of the choices that go on; log and shell ask again."""
+        """Return one of the choices that go on; log and shell ask again. The line that it failed stands there already."""
         paused = self._messages.paused
         assert paused is not None, "there is a terminal"
         with paused():
-            self._say(error_text(failure))
+            if more := details(failure):
+                self._say(more)
+            self._messages.note(full_text(failure))
+            failure.told = True
             self._say(menu())
             while True:
                 choice = self._answer()

@@ -11,7 +11,19 @@ _SHOWN = 100
 
 
 def error_text(error: LithifyError) -> str:
-    """Return all that is said of an error; its last line of substance begins with ``ERROR:``."""
+    """Return what is said of an error at the end; its last line of substance begins with ``ERROR:``."""
+    if error.told:
+        return full_text(error).partition("\n")[0]
+    return full_text(error)
+
+
+def details(error: LithifyError) -> str:
+    """Return what is to be said of an error whose message has been said, without a newline at the end; may be empty."""
+    return full_text(error).partition("\n")[2]
+
+
+def full_text(error: LithifyError) -> str:
+    """Return all that there is to say of an error, whether it was told or not."""
     match error:
         case DefinitionErrors():
             faults = [fault_text(fault) for fault in error.faults]
@@ -56,8 +68,8 @@ def build_failure_text(error: BuildFailed) -> str:
 
 
 def _several_text(error: SeveralFailed) -> str:
-    """Return each failure in full, then one table of them all."""
-    parts = [error_text(failure) for failure in error.failures]
+    """Return each failure that was not told yet in full, then one table of them all."""
+    parts = [full_text(failure) for failure in error.failures if not failure.told]
     rows = [_row(failure) for failure in error.failures]
     widths = [max(width_of(row[column]) for row in rows) for column in (0, 1)]
     table = [

@@ -183,7 +183,8 @@ def test_a_failure_on_a_terminal_asks_how_to_go_on(program: Program) -> None:
     change(program, *BROKEN_APP)
     status, text = answering(program, ["what?", "l", "r", "c"], "build", "small", "app", "odd", "-j", "1")
     assert status == 1, text
-    assert text.count("ERROR: app: build failed (exit_code=127)") == 3, text  # twice asked, once at the end
+    assert text.count("ERROR: app: build failed (exit_code=127)") == 1, text  # at the end
+    assert text.count("  command: no-such-program") == 2, text  # each time that it is asked
     assert text.count("  t  terminate  stop what runs, at once") == 3, text
     assert "+ no-such-program" in text
     assert "odd: built" in text
@@ -193,8 +194,16 @@ def test_a_failure_on_a_terminal_asks_how_to_go_on(program: Program) -> None:
 def test_to_quit_builds_nothing_more(program: Program) -> None:
     change(program, *BROKEN_APP)
     change(program, "strata/work.morph", "- name: odd", "- name: odd\n  build-depends: [lib, app]")
-    for answer, status in (("quit", 1), ("t", 1)):
-        assert answering(program, [answer], "build", "small", "odd", "app", "-j", "1")[0] == status
+    for answer in ("quit", "t"):
+        log = program.folder / answer
+        status, text = answering(
+            program, [answer], "--log", str(log), "build", "small", "odd", "app", "-j", "1"
+        )
+        assert status == 1, text
+        assert text.count("ERROR: ") == 1, text
+        assert text.count("\nhint: lithify shell app --failed\n") == 1, text
+        assert text.endswith("ERROR: app: build failed (exit_code=127)\n"), text
+        assert "\n  command: no-such-program\n" in log.read_text()
     assert "odd: built" not in program.run("build", "small", "app", "odd", "-j", "1").stderr
 
 

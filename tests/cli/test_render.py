@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lithify.cli.render import error_text, fault_text
+from lithify.cli.render import details, error_text, fault_text
 from lithify.cli.text import clock, cut, padded, printable, size, width_of
 from lithify.errors import BuildFailed, DefinitionErrors, Fault, FetchError, Place, SeveralFailed
 from tests.cli.transcript import expected
@@ -96,6 +96,18 @@ def test_several_failures_end_in_one_table() -> None:
     assert text.count("ERROR: zlib: build failed") == 1
     assert text.endswith(
         "\n\nERROR: 2 failures\n  zlib      build  exit_code=2\n  dropbear         the server is down"
+    )
+
+
+def test_what_was_told_in_full_is_not_told_in_full_again() -> None:
+    shown, new = FetchError("zlib: the server is down", hints=["wait"]), FetchError("dropbear: no such host")
+    shown.told = True
+    assert error_text(shown) == "ERROR: zlib: the server is down"
+    assert details(shown) == "hint: wait"
+    assert details(new) == ""
+    assert error_text(SeveralFailed([shown, new])) == (
+        "ERROR: dropbear: no such host\n\n"
+        "ERROR: 2 failures\n  zlib        the server is down\n  dropbear    no such host"
     )
 
 
