@@ -4,46 +4,55 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lithify.build.benches import leftovers
+from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.cli.timing import timings_of
+from lithify.cli.timing import Timings, timings_of
 from lithify.definitions.model import ClusterFile
 from lithify.definitions.tree import Definitions
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
 from lithify.deploy.deployment import check_order, is_unchanged
 from lithify.deploy.order import Order
+from lithify.deploy.upgrading import refuse_upgrades
 from lithify.errors import DeployError
 from lithify.events import Warned
+from lithify.schedule.definitions_from_git import Origin
 from lithify.schedule.session import Session, find_built
+
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CLUSTER [DEPLOYMENT...]",
+        help="the cluster, as a path or a name; with names, only these deployments; NAME.KEY=VALUE sets a value",
+    ),
+]
+TimingsOption = Annotated[
+    bool,
+    typer.Option(
+        "--timings",
+        metavar="[FILE.json]",
+        help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
+    ),
+]
+TimingsFile = Annotated[str, typer.Option("--timings-file", hidden=True)]
 
 
 def command(
     ctx: typer.Context,
-    words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CLUSTER [DEPLOYMENT...]",
-            help="the cluster, as a path or a name; with names, only these deployments; NAME.KEY=VALUE sets a value",
-        ),
-    ],
+    words: Words,
     repo: RepoOption = "",
     ref: RefOption = "",
-    timings: Annotated[
-        bool,
-        typer.Option(
-            "--timings",
-            metavar="[FILE.json]",
-            help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
-        ),
-    ] = False,
-    timings_file: Annotated[str, typer.Option("--timings-file", hidden=True)] = "",
+    timings: TimingsOption = False,
+    timings_file: TimingsFile = "",
+    upgrade: Annotated[bool, typer.Option("--upgrade", hidden=True)] = False,
 ) -> None:
     """Deploy the systems of a cluster, or the named deployments of it; they must be built.
 
@@ -56,15 +65,32 @@ def command(
       lithify deploy demo image image.location=/tmp/demo.img
       lithify deploy demo image --timings
     """
-    origin, (cluster, *deployments) = one_of_a_commit(ctx.obj, origin_of(repo, ref), words)
+    origin = origin_of(repo, ref)
+    deploy_cluster(ctx.obj, words, origin, timings_of(ctx.obj, timings, timings_file), upgrade=upgrade)
+
+
+def deploy_cluster(
+    invocation: Invocation,
+    words: Sequence[str],
+    origin: Origin | None,
+    timer: Timings | None,
+    *,
+    upgrade: bool,
+) -> None:
+    """Carry out the deployments that ``CLUSTER [DEPLOYMENT...] [NAME.KEY=VALUE...]`` names, and print what became of each.
+
+    Whatever can be told of one before is told before any of them is begun.
+    """
+    origin, (cluster, *deployments) = one_of_a_commit(invocation, origin, words)
     names, overrides = split_overrides(deployments)
-    timer = timings_of(ctx.obj, timings, timings_file)
-    with reading_events(ctx.obj, timings=timer) as report, opened(ctx.obj, report, origin) as session:
+    with reading_events(invocation, timings=timer) as report, opened(invocation, report, origin) as session:
         session.hold_cache()
         definitions = session.definitions
-        file = _cluster(definitions, definitions.locate(cluster, kind="cluster", cwd=ctx.obj.cwd))
-        base = definitions.root if origin is None else ctx.obj.cwd
-        orders = [_order(session, wanted, base) for wanted in wanted_deployments(file, names, overrides)]
+        file = _cluster(definitions, definitions.locate(cluster, kind="cluster", cwd=invocation.cwd))
+        chosen = wanted_deployments(file, names, overrides, upgrade=upgrade)
+        refuse_upgrades(chosen)
+        base = definitions.root if origin is None else invocation.cwd
+        orders = [_order(session, wanted, base) for wanted in chosen]
         for order in orders:
             check_order(order)
         if all(is_unchanged(order) for order in orders) and not leftovers(session.cache):
@@ -87,6 +113,9 @@ def _cluster(definitions: Definitions, path: str) -> ClusterFile:
 
 
 def _order(session: Session, wanted: Wanted, base: Path) -> Order:
+    if wanted.by_default:
+        text = "it has no `upgrade-type` and `upgrade-location`: its `type` and `location` are upgraded"
+        session.report(Warned(text=f"{wanted.name}: {text}"))
     resolved, built = find_built(session, wanted.system.morph)
     system = resolved.graph.system
     if built is None:
@@ -111,4 +140,5 @@ def _order(session: Session, wanted: Wanted, base: Path) -> Order:
         content=built.content,
         commit=built.commit,
         definition_key=str(resolved.keys.system),
+        upgrade=wanted.upgrade,
     )

@@ -47,6 +47,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("cluster", "deployment"),
     ),
     CommandEntry(
+        name="upgrade",
+        module="upgrade",
+        panel=PANELS[0],
+        summary="upgrade what the deployments of a cluster made",
+        operands=("cluster", "deployment"),
+    ),
+    CommandEntry(
         name="boot",
         module="boot",
         panel=PANELS[0],

@@ -13,6 +13,9 @@ from lithify.definitions.model import ClusterFile, ClusterSystem, Deployment
 from lithify.definitions.nearest import did_you_mean
 from lithify.errors import DeployError, UsageError
 
+UPGRADE = "UPGRADE"
+"""The variable that makes an upgrade of one deployment, as in morph."""
+
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """One deployment that a cluster names, values merged."""
@@ -20,14 +23,24 @@ class Wanted(Struct, frozen=True, kw_only=True):
     name: str
     system: ClusterSystem
     type: str
+    """Of an upgrade, its ``upgrade-type``."""
     location: str
+    """Of an upgrade, its ``upgrade-location``."""
     values: Mapping[str, Any]
+    upgrade: bool = False
+    """What is there is upgraded, not made anew."""
+    by_default: bool = False
+    """An upgrade without a type and location of its own: those of the first deployment are used."""
 
 
 def wanted_deployments(
-    cluster: ClusterFile, names: Sequence[str], overrides: Mapping[str, Mapping[str, str]]
+    cluster: ClusterFile,
+    names: Sequence[str],
+    overrides: Mapping[str, Mapping[str, str]],
+    *,
+    upgrade: bool = False,
 ) -> tuple[Wanted, ...]:
-    """Return the deployments of a cluster, or those named, in the order of the file.
+    """Return the deployments of a cluster, or those named, in the order of the file; with ``upgrade``, as upgrades.
 
     ``overrides``: deployment → value → text, from the command line; it wins over the deployment's own values, and these
     over the defaults. Raises :class:`DeployError` for a name that is none, before anything is deployed.
@@ -46,7 +59,7 @@ def wanted_deployments(
             hints=[did_you_mean(name, known) or f"it has: {', '.join(sorted(known))}"],
         )
     wanted = tuple(
-        _wanted(name, system, entry, overrides.get(name, {}))
+        _wanted(name, system, entry, overrides.get(name, {}), upgrade=upgrade)
         for name, (system, entry) in known.items()
         if not names or name in names
     )
@@ -67,21 +80,52 @@ def _refuse_shared_locations(wanted: Sequence[Wanted]) -> None:
         first[place] = one.name
 
 
-def _wanted(name: str, system: ClusterSystem, entry: Deployment, overrides: Mapping[str, str]) -> Wanted:
+def _wanted(
+    name: str, system: ClusterSystem, entry: Deployment, overrides: Mapping[str, str], *, upgrade: bool
+) -> Wanted:
     defaults = system.deploy_defaults
     values = {**defaults.values, **entry.values, **overrides}
-    kind = values.pop("type", None) or entry.type or defaults.type
-    location = values.pop("location", None) or entry.location or defaults.location
-    if kind is None or location is None:
-        missing = "type" if kind is None else "location"
+    upgrade = upgrade or _is_yes(name, values.get(UPGRADE))
+
+    def field(key: str) -> str | None:
+        attribute = key.replace("-", "_")
+        found = values.pop(key, None) or getattr(entry, attribute) or getattr(defaults, attribute)
+        return None if found is None else str(found)
+
+    fields = {"type": field("type"), "location": field("location")}
+    own = {"upgrade-type": field("upgrade-type"), "upgrade-location": field("upgrade-location")}
+    has_own = any(own.values())
+    chosen = own if upgrade and has_own else fields
+    missing = [key for key, value in chosen.items() if value is None]
+    if missing:
         raise DeployError(
-            f"{name}: its deployment has no {missing}", hints=[f"add `{missing}:` to it in the cluster"]
+            f"{name}: its deployment has no {missing[0]}",
+            hints=[f"add `{missing[0]}:` to it in the cluster"],
         )
     if system.subsystems:
         raise DeployError(
             f"{name}: sub-systems cannot be deployed yet", hints=["leave `subsystems:` out of the cluster"]
         )
-    return Wanted(name=name, system=system, type=str(kind), location=str(location), values=values)
+    kind, location = chosen.values()
+    return Wanted(
+        name=name,
+        system=system,
+        type=str(kind),
+        location=str(location),
+        values=values,
+        upgrade=upgrade,
+        by_default=upgrade and not has_own,
+    )
+
+
+def _is_yes(name: str, value: object) -> bool:
+    """Return what ``UPGRADE`` says, in morph's words; raises :class:`DeployError` for what is neither yes nor no."""
+    text = str(value).lower()
+    if value is None or text in ("no", "0", "false", ""):
+        return False
+    if text in ("yes", "1", "true"):
+        return True
+    raise DeployError(f"{name}: {UPGRADE} is neither yes nor no: {value}")
 
 
 def _nested_names(system: ClusterSystem) -> list[str]:

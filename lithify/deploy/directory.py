@@ -23,6 +23,7 @@ from lithify.store.checkout import check_out
 class DirectoryType:
     """The deployment type ``directory``."""
 
+    upgrades = False
     fields: Mapping[str, str] = {
         "owner": "`me` gives every file to the caller; without it owners are the system's"
     }

@@ -37,6 +37,7 @@ TOOLS = {
 class ImageType:
     """The deployment type ``image``."""
 
+    upgrades = False
     fields: Mapping[str, str] = {
         "size": "size of the whole disk; without it, what the content needs and an eighth more",
         "root-size": "size of the root partition",

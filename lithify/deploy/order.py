@@ -32,6 +32,8 @@ class Order(Struct, frozen=True, kw_only=True):
     content: Content
     commit: str
     definition_key: str
+    upgrade: bool = False
+    """What is at the location is upgraded; asked of a type that can do that alone."""
 
 
 class Works(Struct, frozen=True, kw_only=True):
@@ -51,6 +53,11 @@ class DeploymentType(Protocol):
     @property
     def fields(self) -> Mapping[str, str]:
         """Return the values it understands, each with one line of help."""
+        ...
+
+    @property
+    def upgrades(self) -> bool:
+        """Return whether it can upgrade what is there: add a version to it, or change it into another one."""
         ...
 
     def check(self, order: Order) -> None:

@@ -33,6 +33,7 @@ _LARGEST_SIZE = 0o77777777777
 class TarType:
     """The deployment type ``tar``."""
 
+    upgrades = False
     fields: Mapping[str, str] = {}
 
     def check(self, order: Order) -> None:

@@ -72,6 +72,8 @@ def offered(tree: Path, *words: str) -> list[str]:
         ("deploy ", ["clusters/images.morph"]),
         ("deploy clusters/images.morph ", ["archive", "disk"]),
         ("deploy clusters/images d", ["disk"]),
+        ("upgrade ", ["clusters/images.morph"]),
+        ("upgrade clusters/images.morph ", ["archive", "disk"]),
         ("show-build-log a", ["app"]),
         ("help doc", ["doctor"]),
         ("validate ", []),

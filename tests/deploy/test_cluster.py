@@ -9,6 +9,7 @@ import pytest
 from lithify.definitions.cluster import ClusterFile
 from lithify.definitions.tree import load
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
+from lithify.deploy.upgrading import refuse_upgrades
 from lithify.errors import DeployError, LithifyError
 from tests.program import write_files
 
@@ -54,9 +55,10 @@ def cluster(tmp_path: Path, text: str = CLUSTER) -> ClusterFile:
     return load(tmp_path / "d").cluster("clusters/c.morph")
 
 
-def wanted(tmp_path: Path, *arguments: str, text: str = CLUSTER) -> dict[str, Wanted]:
+def wanted(tmp_path: Path, *arguments: str, text: str = CLUSTER, upgrade: bool = False) -> dict[str, Wanted]:
     names, overrides = split_overrides(arguments)
-    return {one.name: one for one in wanted_deployments(cluster(tmp_path, text), names, overrides)}
+    found = wanted_deployments(cluster(tmp_path, text), names, overrides, upgrade=upgrade)
+    return {one.name: one for one in found}
 
 
 def test_all_deployments_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -148,3 +150,66 @@ def test_two_deployments_may_not_have_one_location(tmp_path: Path) -> None:
 def test_a_relative_location_is_below_the_definitions() -> None:
     assert absolute_location("out/x.img", Path("/d")) == Path("/d/out/x.img")
     assert absolute_location("/tmp/x.img", Path("/d")) == Path("/tmp/x.img")
+
+
+UPGRADED = """\
+name: c
+kind: cluster
+systems:
+- morph: systems/s.morph
+  deploy-defaults:
+    upgrade-type: ssh-rsync
+  deploy:
+    device: {type: image, location: s.img, upgrade-location: root@device, VERSION_LABEL: "1"}
+- morph: systems/s.morph
+  deploy:
+    old: {type: tar, location: s.tar}
+    asks: {type: directory, location: s, UPGRADE: yes}
+"""
+
+
+def test_an_upgrade_has_a_type_and_location_of_its_own(tmp_path: Path) -> None:
+    found = wanted(tmp_path, text=UPGRADED, upgrade=True)
+    device, old, asks = found.values()
+    assert (device.type, device.location, device.upgrade, device.by_default) == (
+        "ssh-rsync",
+        "root@device",
+        True,
+        False,
+    )
+    assert dict(device.values) == {"VERSION_LABEL": "1"}
+    assert (old.type, old.location, old.upgrade, old.by_default) == ("tar", "s.tar", True, True)
+    assert asks.by_default
+    changed = wanted(
+        tmp_path, "old", "old.upgrade-type=image", "old.upgrade-location=x", text=UPGRADED, upgrade=True
+    )
+    assert (changed["old"].type, changed["old"].location, dict(changed["old"].values)) == ("image", "x", {})
+
+
+def test_a_deployment_is_no_upgrade_unless_it_says_so(tmp_path: Path) -> None:
+    device, old, asks = wanted(tmp_path, "old.UPGRADE=No", text=UPGRADED).values()
+    assert (device.type, device.location, device.upgrade) == ("image", "s.img", False)
+    assert not old.upgrade
+    assert (asks.upgrade, asks.by_default) == (True, True)
+    with pytest.raises(DeployError, match="old: UPGRADE is neither yes nor no: perhaps"):
+        wanted(tmp_path, "old.UPGRADE=perhaps", text=UPGRADED)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("type", "location"), ("location", "type")])
+def test_one_half_of_an_upgrade_is_not_enough(given: str, missing: str, tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=f"old: its deployment has no upgrade-{missing}"):
+        wanted(tmp_path, "old", f"old.upgrade-{given}=x", text=UPGRADED, upgrade=True)
+
+
+def test_all_that_cannot_be_upgraded_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DeployError) as refused:
+        refuse_upgrades([*wanted(tmp_path, "asks.type=imag", text=UPGRADED, upgrade=True).values()])
+    assert refused.value.message.splitlines() == [
+        "3 deployments cannot be upgraded",
+        "device: the upgrade type ssh-rsync is not there yet",
+        "old: the type tar cannot be upgraded",
+        "asks: unknown upgrade type imag",
+    ]
+    with pytest.raises(DeployError, match=r"^asks: the type directory cannot be upgraded$"):
+        refuse_upgrades([*wanted(tmp_path, text=UPGRADED).values()])
+    refuse_upgrades([*wanted(tmp_path).values()])

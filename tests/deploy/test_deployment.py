@@ -296,12 +296,12 @@ def test_places_that_cannot_be_are_refused_first(system: Make, place: Path, odd_
 
 def test_an_unknown_type_names_the_nearest(system: Make, place: Path) -> None:
     content = system(SPEC)
-    for kind, hint in (
-        ("imag", 'did you mean "image"?'),
-        ("rawdisk", "known types: directory, image, tar"),
-        ("", "known types: directory, image, tar"),
+    for kind, said, hint in (
+        ("imag", "unknown deployment type imag", 'did you mean "image"?'),
+        ("rawdisk", "the deployment type rawdisk is not there yet", "known types: directory, image, tar"),
+        ("", "unknown deployment type .none.", "known types: directory, image, tar"),
     ):
-        with pytest.raises(DeployError, match=f"it: unknown deployment type {kind or '.none.'}") as refused:
+        with pytest.raises(DeployError, match=f"it: {said}") as refused:
             check_order(order_for(content, place / "out", kind))
         assert refused.value.hints == (hint,)
 
