@@ -26,7 +26,7 @@ Nothing here prints or exits; ``cli/`` alone turns an error into text and an exi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -73,10 +73,10 @@ class UsageError(LithifyError):
 
 
 class DefinitionErrors(LithifyError):
-    """All faults found in one run, sorted by place."""
+    """All faults found in one run, each once, sorted by place."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.place))
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(dict.fromkeys(faults), key=lambda fault: fault.place))
         errors = [fault for fault in self.faults if fault.severity == "error"]
         text = errors[0].message if len(errors) == 1 else f"{len(errors)} errors in the definitions"
         super().__init__(text)
