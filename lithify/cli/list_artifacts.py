@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from lithify.build.metadata import definition_ref
-from lithify.cli.naming import named_system
+from lithify.cli.naming import sound_systems
 from lithify.cli.origin import RefOption, RepoOption, origin_of, with_old_spelling
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.errors import UsageError
 from lithify.graph.artifacts import needed_artifacts
-from lithify.graph.keys import Unresolved
+from lithify.graph.keys import Unresolved, known
 from lithify.graph.model import DefinitionKey
-from lithify.schedule.session import Resolved
+from lithify.schedule.session import Resolved, declared_in
+from lithify.sources.pins import refuse_unpinned
 from lithify.store.reading import Repository
 
 
@@ -30,6 +31,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """List the artifacts of systems as KEY.kind.name, one a line, sorted.
+
+    1 and no line where the definitions have faults, or a source is not pinned. With --cached, what has no pin is not in the
+    store. Before format 9, git servers are asked what a branch or tag means, as `build` asks them.
 
     \b
     Examples:
@@ -45,16 +49,11 @@ def command(
         found |= stored_artifacts(stored_only(ctx.obj))
     else:
         with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
-            for system in names:
-                found |= artifacts_of(
-                    named_system(ctx.obj, session, system), session.repository if cached else None
-                )
+            for resolved in sound_systems(ctx.obj, session, names, ask=not cached):
+                if not cached:
+                    refuse_unpinned(declared_in(resolved.graph), resolved.pins)
+                found |= artifacts_of(resolved, session.repository if cached else None)
     lines = sorted(found)
-    unknown = sum(line.startswith("unresolved.") for line in lines)
-    if unknown:
-        ctx.obj.messages.warn(
-            f"warning: {unknown} of {len(lines)} keys are not known yet; `lithify show {names[0]}` tells why"
-        )
     sys.stdout.write(
         json.dumps(lines, indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in lines)
     )
@@ -63,10 +62,13 @@ def command(
 def artifacts_of(resolved: Resolved, repository: Repository | None) -> set[str]:
     """Return ``KEY.kind.name`` of all artifacts of a system; with a repository, of those that are in it.
 
-    A stratum is there when all that it selects is. Keys that are not known yet are ``unresolved``.
+    A stratum is there when all that it selects is. Without a repository, raises :class:`Unpinned` for a key that is not known
+    yet; nothing of such a key can be in one.
     """
     found = needed_artifacts(resolved.keys)
     if repository is None:
+        for artifact in found:
+            known(artifact.key)
         return {str(artifact) for artifact in found}
     graph, keys = resolved.graph, resolved.keys
     there = {name for name in graph.needed if _is_there(repository, keys.chunk[name])}

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from lithify.cli.invocation import Invocation
 from lithify.definitions.nearest import meant
-from lithify.errors import DefinitionErrors, LithifyError, UsageError
+from lithify.errors import DefinitionErrors, Fault, LithifyError, UsageError
+from lithify.graph.resolve import require_sound
 from lithify.schedule.session import Resolved, Session, resolve_system
 from lithify.store.reading import Repository
 
@@ -42,9 +43,28 @@ def system_files(session: Session) -> list[str]:
     ]
 
 
-def named_system(invocation: Invocation, session: Session, name: str) -> Resolved:
-    """Return the system that a user means, resolved."""
-    return resolve_system(session, session.definitions.locate(name, kind="system", cwd=invocation.cwd))
+def named_system(invocation: Invocation, session: Session, name: str, *, ask: bool = False) -> Resolved:
+    """Return the system that a user means, resolved; ``ask`` as in :func:`resolve_system`."""
+    file = session.definitions.locate(name, kind="system", cwd=invocation.cwd)
+    return resolve_system(session, file, ask=ask)
+
+
+def sound_systems(
+    invocation: Invocation, session: Session, names: Sequence[str], *, ask: bool = False
+) -> list[Resolved]:
+    """Return the systems that a user means; raises :class:`DefinitionErrors` with the faults of all of them."""
+    found: list[Resolved] = []
+    faults: list[Fault] = []
+    for name in names:
+        try:
+            resolved = named_system(invocation, session, name, ask=ask)
+            require_sound(resolved.graph)
+            found.append(resolved)
+        except DefinitionErrors as error:
+            faults += error.faults
+    if faults:
+        raise DefinitionErrors(faults)
+    return found
 
 
 def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) -> NamedChunk:

@@ -234,9 +234,6 @@ def test_a_chunk_that_is_broken_is_sent_to_validate(
             "! hint: `lithify validate` tells where",
             "[1]",
         ]
-    listed = typist.type("list-artifacts small").splitlines()
-    assert any(line.startswith("unresolved.chunk.zlib-") for line in listed)
-    assert "keys are not known yet; `lithify show small` tells why" in listed[-2]
 
 
 def test_repositories_are_expanded_by_the_aliases_in_force(typist: Typist) -> None:
