@@ -38,9 +38,9 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
         behind = own.index("--")
         own, invocation = own[:behind], replace(invocation, inner_command=tuple(own[behind + 1 :]))
     try:
-        status = program.main(
-            args=own, prog_name=f"lithify {entry.name}", obj=invocation, standalone_mode=False
-        )
+        # not its `main`, in which Ctrl-C becomes an exit status like any other, and a broken pipe the end of all
+        with program.make_context(f"lithify {entry.name}", own, obj=invocation) as context:
+            status = program.invoke(context)
     except typer.Exit as stop:
         return int(stop.exit_code)
     except typer.Abort as stop:
