@@ -43,6 +43,7 @@ USEFUL = (
     (QEMU, "qemu-system-x86", "booting images"),
     ("ssh", "openssh-client", "logging in to what was booted"),
     ("dot", "graphviz", "`graph --format svg`"),
+    ("ostree", "ostree", "`lithify ostree`"),
     ("gpg", "gnupg", "signing builds with GPG keys"),
     ("openssl", "openssl", "signing builds with ed25519 keys"),
     ("diffoscope", "diffoscope-minimal", "`build --check`: what differs in a file"),

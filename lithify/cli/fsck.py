@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lithify.cache import CacheFolder
 from lithify.cli.invocation import Invocation
+from lithify.cli.own_cache import own_cache
 from lithify.cli.reporting import reading_events
 from lithify.definitions.root import find_root
-from lithify.errors import HostError, LithifyError
+from lithify.errors import LithifyError
 from lithify.schedule.inspection import BY_HAND, Damage, Inspection, inspect
 from lithify.schedule.mending import mend
 from lithify.sources.lock import LOCK_NAME
@@ -49,7 +47,7 @@ def command(
       lithify fsck --json
     """
     invocation: Invocation = ctx.obj
-    cache = _cache(invocation)
+    cache = own_cache(invocation, "fsck")
     if not cache.root.is_dir():
         _show(Inspection(counts={}, damages=()), (), as_json=as_json)
         return
@@ -69,25 +67,6 @@ def command(
 
 def _key_files(invocation: Invocation) -> list[Path]:
     return [invocation.cwd / Path(name).expanduser() for name in invocation.settings.trusted_keys]
-
-
-def _cache(invocation: Invocation) -> CacheFolder:
-    """Return the cache; another user's would look damaged all over, since owners are part of what is checked."""
-    cache = CacheFolder(invocation.settings.cachedir.absolute())
-    try:
-        owner = cache.root.stat().st_uid
-    except OSError:
-        return cache
-    if owner != os.geteuid():
-        try:
-            name = pwd.getpwuid(owner).pw_name
-        except KeyError:
-            name = f"uid {owner}"
-        raise HostError(
-            f"the cache {cache.root} belongs to {name}",
-            hints=[f"run `lithify fsck` as {name}: owners look otherwise to anybody else"],
-        )
-    return cache
 
 
 def _lock_file(invocation: Invocation) -> Path | None:

@@ -39,22 +39,24 @@ class Split(Struct, kw_only=True):
 def split_arguments(arguments: Sequence[str]) -> Split:
     """Return the settings of a command line and what is left.
 
-    What follows ``--`` is left alone, and what follows a command that hands its arguments on. Raises :class:`UsageError`
-    where an option lacks its value.
+    What follows ``--`` is left alone, and what follows the first own word of a command that hands its words on. Raises
+    :class:`UsageError` where an option lacks its value.
     """
     split = Split()
     waiting = list(arguments)
+    handed_on = False
     while waiting:
         argument = waiting.pop(0)
         if argument == "--":
-            split.rest += [argument, *waiting]
+            split.rest += waiting if handed_on else [argument, *waiting]
             break
         if _taken(split, argument, waiting):
             continue
         split.rest.append(argument)
-        if len(split.rest) == 1 and (entry := find_entry(argument)) is not None and entry.hands_on:
+        if handed_on:
             split.rest += waiting
             break
+        handed_on = len(split.rest) == 1 and (entry := find_entry(argument)) is not None and entry.hands_on
     return split
 
 

@@ -33,7 +33,7 @@ def call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation) 
     Raises :class:`UsageError` for wrong arguments, ``KeyboardInterrupt`` where the user stopped it.
     """
     program = parser_of(entry)
-    own = spelled_out(arguments)
+    own = ["--", *arguments] if entry.hands_on else spelled_out(arguments)
     if entry.takes_a_command and "--" in own:
         behind = own.index("--")
         own, invocation = own[:behind], replace(invocation, inner_command=tuple(own[behind + 1 :]))

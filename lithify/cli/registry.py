@@ -18,7 +18,7 @@ class CommandEntry(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     """morph's spellings."""
     hands_on: bool = False
-    """What follows it is another program's: no setting is looked for there."""
+    """What follows it is another program's, from the first word on that is no setting."""
     prints_a_value: bool = False
     """Its result is one value that scripts take: nothing is said on stderr while it succeeds."""
     may_stand: bool = False
@@ -218,6 +218,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(name="gc", module="gc", panel=PANELS[3], summary="remove from the cache what nothing keeps"),
     CommandEntry(
         name="fsck", module="fsck", panel=PANELS[3], summary="check all that is cached, and mend it"
+    ),
+    CommandEntry(
+        name="ostree",
+        module="ostree",
+        panel=PANELS[3],
+        summary="run `ostree` on the cache's repository",
+        hands_on=True,
     ),
     CommandEntry(
         name="doctor",
