@@ -88,12 +88,19 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
 
     What an earlier failed build of the same name left for a shell is removed first: the new one takes its place.
     """
+    with bench_in(workshop.cache, workshop.tempdir, name) as own:
+        yield own
+
+
+@contextmanager
+def bench_in(cache: CacheFolder, tempdir: Path, name: str) -> Iterator[Bench]:
+    """Give two folders, as :func:`bench` does, to whoever has no workshop."""
     own = own_name(name)
-    sweep(workshop.cache, lambda label, failed: failed and name_of(label) == own)
+    sweep(cache, lambda label, failed: failed and name_of(label) == own)
     label = f"{own}-{os.getpid()}-{secrets.token_hex(4)}"
-    staging = workshop.cache.staging / label
-    scratch = workshop.tempdir / label
-    with hold_lock(lock_of(workshop.cache, label)):
+    staging = cache.staging / label
+    scratch = tempdir / label
+    with hold_lock(lock_of(cache, label)):
         staging.mkdir(mode=0o700)
         crash_point("bench.staging")
         # before what it leads to is made, so that a kill leaves no folder that nothing leads to
@@ -106,7 +113,7 @@ def bench(workshop: Workshop, name: str) -> Iterator[Bench]:
         finally:
             if not (staging / FAILED).exists():
                 clear_away(staging)
-        lock_of(workshop.cache, label).unlink(missing_ok=True)
+        lock_of(cache, label).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ definitions are skimmed for names, line by line, and not read as YAML: a file th
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from lithify.cli.helping import TEXTS
 from lithify.cli.options import split_arguments
 from lithify.cli.registry import COMMANDS, CommandEntry, find_entry
 from lithify.config import MORPH_FLAGS, SETTING_NAMES, is_flag
+from lithify.definitions.extensions import own_extensions
 from lithify.definitions.root import find_root
 from lithify.errors import LithifyError
 from lithify.sources.open_workspaces import open_workspaces
@@ -139,6 +141,9 @@ def _named(kinds: Sequence[str], cwd: Path, operands: Sequence[str]) -> Iterator
         yield from (Candidate(name) for name in ("bash", "fish", "zsh"))
     if "workspace-action" in kinds:
         yield from (Candidate(name, told) for name, told in _WORKSPACE_ACTIONS.items())
+    if "extension" in kinds:
+        registry = importlib.import_module("lithify.deploy.registry")
+        yield from (Candidate(f"{name}.write", "built in") for name in registry.TYPES)
     try:
         root = find_root(cwd)
     except LithifyError:
@@ -240,6 +245,11 @@ def _deployed(text: str) -> Iterator[str]:
                 yield name.strip("\"'")
 
 
+def _extensions(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+    del cwd, operands
+    return (Candidate(name, "extension") for name in own_extensions(root))
+
+
 def _workspace_chunks(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     """Yield what may be opened, or what is open, as the action before asks."""
     if operands[:1] == ["open"]:
@@ -258,5 +268,6 @@ _SKIMMED: dict[str, Callable[[Path, Path, Sequence[str]], Iterator[Candidate]]] 
     "chunk": _chunks,
     "stratum": _strata,
     "deployment": _deployments,
+    "extension": _extensions,
     "workspace-chunk": _workspace_chunks,
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lithify.cli.absent import ABSENT
-from lithify.cli.extensions import extension_help, extension_names
+from lithify.cli.extensions import coming, extension_help, extension_names
 from lithify.cli.helping import known_help
 from lithify.cli.registry import COMMANDS
 from lithify.definitions.nearest import nearest
@@ -33,7 +33,7 @@ def command(
       lithify help image.write
       lithify help --extensions
     """
-    root = _root(ctx.obj.cwd)
+    root = root_at(ctx.obj.cwd)
     if extensions:
         sys.stdout.write("".join(f"{name}\n" for name in extension_names(root)))
         return
@@ -42,12 +42,13 @@ def command(
         known = [*(name for one in COMMANDS for name in (one.name, *one.aliases)), *extension_names(root)]
         near = nearest(topic, known)
         hint = f"did you mean {' or '.join(near)}?" if near else "`lithify help` lists all commands"
-        hint = ABSENT.get(topic, hint)
+        hint = ABSENT.get(topic) or coming(topic) or hint
         raise LithifyError(f"Unknown subcommand or extension {topic}", hints=[hint])
     sys.stdout.write(text)
 
 
-def _root(cwd: Path) -> Path | None:
+def root_at(cwd: Path) -> Path | None:
+    """Return the root of the definitions around a folder; None where there are none."""
     try:
         return find_root(cwd)
     except LithifyError:

@@ -54,6 +54,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("cluster", "deployment"),
     ),
     CommandEntry(
+        name="run-extension",
+        module="run_extension",
+        panel=PANELS[0],
+        summary="run one extension on a folder, by hand",
+        operands=("extension", ""),
+    ),
+    CommandEntry(
         name="boot",
         module="boot",
         panel=PANELS[0],
@@ -244,7 +251,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         module="help",
         panel=PANELS[3],
         summary="help over all commands, or of one",
-        operands=("command", ""),
+        operands=("command extension", ""),
     ),
 )
 

@@ -24,7 +24,7 @@ def opened(invocation: Invocation, report: Report, origin: Origin | None = None)
     """Yield a session on the definitions of a commit, or on those around the folder where the command was started."""
     settings = invocation.settings
     with closing(Lease(CacheFolder(settings.cachedir.absolute()))) as claim:
-        root = find_root(invocation.cwd) if origin is None else _laid_out(invocation, report, origin, claim)
+        root = find_root(invocation.cwd) if origin is None else laid_out(invocation, report, origin, claim)
         with timed(report, "load"):
             session = replace(open_session(root, settings, report, invocation.environment), claim=claim)
             if invocation.lookers is not None:
@@ -35,7 +35,7 @@ def opened(invocation: Invocation, report: Report, origin: Origin | None = None)
             session.facts.close()
 
 
-def _laid_out(invocation: Invocation, report: Report, origin: Origin, claim: Lease) -> Path:
+def laid_out(invocation: Invocation, report: Report, origin: Origin, claim: Lease) -> Path:
     """Return a folder of the cache with the definitions of a commit; nobody may collect it before the session ends."""
     open_cache(invocation.settings.cachedir.absolute())
     claim.share(lambda holder: report(Waiting(what="the cache, which is being cleaned up", holder=holder)))

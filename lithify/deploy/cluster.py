@@ -85,7 +85,7 @@ def _wanted(
 ) -> Wanted:
     defaults = system.deploy_defaults
     values = {**defaults.values, **entry.values, **overrides}
-    upgrade = upgrade or _is_yes(name, values.get(UPGRADE))
+    upgrade = upgrade or says_yes(name, values.get(UPGRADE))
 
     def field(key: str) -> str | None:
         attribute = key.replace("-", "_")
@@ -118,7 +118,7 @@ def _wanted(
     )
 
 
-def _is_yes(name: str, value: object) -> bool:
+def says_yes(name: str, value: object) -> bool:
     """Return what ``UPGRADE`` says, in morph's words; raises :class:`DeployError` for what is neither yes nor no."""
     text = str(value).lower()
     if value is None or text in ("no", "0", "false", ""):

@@ -225,12 +225,13 @@ def _raise_refusals(walk: _Walk, why: str) -> None:
 
 
 def _manifest(walk: _Walk) -> Manifest:
-    devices = [_device(walk.relative(path), info) for path, info in walk.nodes]
+    devices = [device_at(walk.relative(path), info) for path, info in walk.nodes]
     links = [[walk.relative(path) for path in group] for group in walk.inodes.values()]
     return manifest_of(devices, links)
 
 
-def _device(path: str, info: os.stat_result) -> Device:
+def device_at(path: str, info: os.stat_result) -> Device:
+    """Return how the manifest has a device, fifo or socket of this status."""
     kind = stat.S_IFMT(info.st_mode)
     numbered = kind in (stat.S_IFCHR, stat.S_IFBLK)
     return Device(

@@ -80,6 +80,28 @@ def unlinked(source: Path, target: Path) -> Path:
     return target
 
 
+def copy_without_nodes(source: Path, target: Path) -> tuple[tuple[str, os.stat_result], ...]:
+    """Copy a folder to ``target``; what is neither file, folder nor symlink is left out, and returned: its path and status."""
+    seen: dict[tuple[int, int], Path] = {}
+    nodes = []
+    target.mkdir()
+    take_attributes(source, target)
+    for folder, folders, files in os.walk(source, onerror=_raise):
+        below = Path(folder).relative_to(source)
+        for name in sorted([*folders, *files]):
+            path = Path(folder) / name
+            info = path.lstat()
+            if stat.S_IFMT(info.st_mode) in (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK):
+                _copy_entry(path, target / below / name, seen)
+            else:
+                nodes.append((str(below / name), info))
+    return tuple(nodes)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def _set_folder_times(source: Path, target: Path) -> None:
     for folder, _, _ in os.walk(source, topdown=False):
         there = target / Path(folder).relative_to(source)

@@ -43,6 +43,9 @@ FILES = {
     **TREE,
     "clusters/images.morph": CLUSTER,
     "broken/edited.morph": "kind: stratum\nchunks:\n- name: {\n",
+    "motd.configure": "#!/bin/sh\n",
+    "extensions/near.write": "#!/bin/sh\n",
+    ".hidden/far.write": "#!/bin/sh\n",
 }
 
 
@@ -76,6 +79,13 @@ def offered(tree: Path, *words: str) -> list[str]:
         ("upgrade clusters/images.morph ", ["archive", "disk"]),
         ("show-build-log a", ["app"]),
         ("help doc", ["doctor"]),
+        ("help near", []),
+        ("help extensions/", ["extensions/near.write"]),
+        (
+            "run-extension ",
+            ["directory.write", "extensions/near.write", "image.write", "motd.configure", "tar.write"],
+        ),
+        ("run-extension tar.write ", []),
         ("validate ", []),
         ("shell zlib -- z", []),
         ("nonsense ", []),
@@ -102,6 +112,7 @@ def test_names_come_from_the_root_in_folders_below_it_and_with_dash_c(tree: Path
 
 def test_outside_of_definitions_commands_and_options_are_offered_still(tmp_path: Path) -> None:
     assert offered(tmp_path, "build", "") == []
+    assert offered(tmp_path, "run-extension", "t") == ["tar.write"]
     assert "--dry-run" in offered(tmp_path, "build", "--")
 
 
@@ -116,6 +127,7 @@ def test_nothing_slow_is_imported() -> None:
     modules = imported_by("-C", str(PROJECT / "examples" / "demo"), "--version") | imported_by(
         "__complete", "zsh", "--", "build", ""
     )
+    modules |= imported_by("__complete", "zsh", "--", "run-extension", "")
     assert not modules & {"typer", "rich", "pydantic", "yaml", "gi", "httpx", "sqlite3", "asyncio", "ssl"}
 
 

@@ -52,6 +52,8 @@ systems:
   deploy:
     archive: {type: tar, location: ../small.tar}
 """,
+    "extensions/greet.check": '#!/bin/sh\necho "to $1, upgrade: $UPGRADE"\n',
+    "extensions/refuse.check": '#!/bin/sh\necho "no way to $1" >&2\nexit 3\n',
     "strata/broken.morph": """\
 name: broken
 kind: stratum

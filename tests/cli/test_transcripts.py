@@ -20,6 +20,10 @@ MORE = {
     "motd.configure": "#!/bin/sh\n",
     "motd.configure.help": "help: |\n  Writes MOTD into /etc/motd.\n",
     "bare.check": "#!/bin/sh\n",
+    "extensions/near.write": "#!/bin/sh\n",
+    "extensions/near.write.help": "help: Writes to a machine nearby.\n",
+    "other/VERSION": "version: 9\n",
+    "other/anothers.write": "",
     "own.conf": "[config]\njobs = 3\nmystery = 1\n",
 }
 
