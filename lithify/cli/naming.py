@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
 from lithify.cli.invocation import Invocation
 from lithify.definitions.nearest import meant
+from lithify.definitions.tree import Definitions
 from lithify.errors import DefinitionErrors, Fault, LithifyError, UsageError
-from lithify.graph.resolve import require_sound
+from lithify.graph.model import SystemGraph
+from lithify.graph.resolve import require_sound, resolve
 from lithify.schedule.session import Resolved, Session, resolve_system
 from lithify.store.reading import Repository
 
+T = TypeVar("T")
 _ARTIFACT = re.compile(r"(?P<key>[0-9a-f]{8,64})(?:\.(?P<kind>chunk|stratum|system)\.(?P<name>.+))?")
 
 
@@ -53,13 +57,36 @@ def sound_systems(
     invocation: Invocation, session: Session, names: Sequence[str], *, ask: bool = False
 ) -> list[Resolved]:
     """Return the systems that a user means; raises :class:`DefinitionErrors` with the faults of all of them."""
-    found: list[Resolved] = []
+
+    def resolved(name: str) -> Resolved:
+        one = named_system(invocation, session, name, ask=ask)
+        require_sound(one.graph)
+        return one
+
+    return _all_sound(names, resolved)
+
+
+def sound_graphs(invocation: Invocation, definitions: Definitions, names: Sequence[str]) -> list[SystemGraph]:
+    """Return the graphs of the systems that a user means, as their definitions have them: no source is asked, no workspace
+    counts.
+
+    Raises :class:`DefinitionErrors` with the faults of all of them.
+    """
+
+    def graph(name: str) -> SystemGraph:
+        one = resolve(definitions, definitions.locate(name, kind="system", cwd=invocation.cwd))
+        require_sound(one)
+        return one
+
+    return _all_sound(names, graph)
+
+
+def _all_sound(names: Sequence[str], find: Callable[[str], T]) -> list[T]:
+    found: list[T] = []
     faults: list[Fault] = []
     for name in names:
         try:
-            resolved = named_system(invocation, session, name, ask=ask)
-            require_sound(resolved.graph)
-            found.append(resolved)
+            found.append(find(name))
         except DefinitionErrors as error:
             faults += error.faults
     if faults:

@@ -171,6 +171,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("", "", "system"),
     ),
     CommandEntry(
+        name="certify",
+        module="certify",
+        panel=PANELS[2],
+        summary="whether all sources can be had again, by commit",
+        operands=("system",),
+    ),
+    CommandEntry(
         name="get-chunk-details",
         module="get_chunk_details",
         panel=PANELS[2],

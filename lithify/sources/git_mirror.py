@@ -59,6 +59,15 @@ class Mirror(Struct, frozen=True, kw_only=True):
             and query(self.path, "cat-file", "-e", f"{commit}^{{commit}}", expected=None).returncode == 0
         )
 
+    def leads_to(self, commit: str) -> bool:
+        """Whether a branch or tag of it leads to a commit; asks nobody else."""
+        if not self.has(commit):
+            return False
+        found = query(
+            self.path, "for-each-ref", "--count=1", f"--contains={commit}", "--", "refs/heads", "refs/tags"
+        )
+        return bool(found.stdout)
+
     def update(self) -> None:
         """Fetch all branches and tags. Raises :class:`FetchError`."""
         self._refuse_where_forbidden()

@@ -49,6 +49,18 @@ def is_local(url: str) -> bool:
     return url.startswith("/") or url.lower().startswith("file://")
 
 
+def is_on_host(url: str, host: str) -> bool:
+    """Whether a repository stands on a host, with or without a port; one of this machine where its path has that name.
+
+    A Trove may be a folder of this machine, as in tests of it.
+    """
+    named = re.escape(host)
+    if is_local(url) or is_path(url):
+        return re.search(rf"(?<![\w.-]){named}(?![\w.-])", url, re.IGNORECASE) is not None
+    where = re.match(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?([^/]*)", url)
+    return where is not None and re.match(rf"{named}(:|\Z)", where[1], re.IGNORECASE) is not None
+
+
 def relative_url(base: str, url: str) -> str:
     """Return what a submodule's ``./`` or ``../`` URL means in the repository at ``base``, as git has it."""
     if not url.startswith(("./", "../")):

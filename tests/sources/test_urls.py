@@ -14,6 +14,7 @@ from lithify.sources.urls import (
     expand_alias,
     git_url,
     is_local,
+    is_on_host,
     mirrored,
     relative_url,
     shown,
@@ -149,3 +150,24 @@ def test_no_text_becomes_an_option(text: str) -> None:
         return
     assert not url.startswith("-")
     assert "::" not in url.split("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "is_there"),
+    [
+        ("git://trove.example.com/delta/x", "trove.example.com", True),
+        ("ssh://git@trove.example.com:2222/x", "trove.example.com", True),
+        ("ssh://git@trove.example.com:2222/x", "trove.example.com:2222", True),
+        ("git@Trove.example.com:x", "trove.example.com", True),
+        ("https://trove.example.com", "trove.example.com", True),
+        ("https://trove.example.com.evil.example/x", "trove.example.com", False),
+        ("https://a.trove.example.com/x", "trove.example.com", False),
+        ("https://example.org/trove.example.com/x", "trove.example.com", False),
+        ("https://trove.example.com@example.org/x", "trove.example.com", False),
+        ("file:///srv/trove/x", "trove", True),
+        ("/srv/trove/x", "/srv/trove", True),
+        ("/srv/trove-of-others/x", "trove", False),
+    ],
+)
+def test_a_host_is_told_from_others(url: str, host: str, *, is_there: bool) -> None:
+    assert is_on_host(url, host) is is_there
