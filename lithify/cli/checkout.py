@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +19,16 @@ from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.deploy.deployment import carry_out, check_order
 from lithify.deploy.order import Order, Works
+from lithify.deploy.tar import write_tar
 from lithify.errors import LithifyError, UsageError
+from lithify.events import DeploymentFinished, DeploymentStarted, Report
 from lithify.graph.keys import known
 from lithify.schedule.building import open_workshop
 from lithify.schedule.session import find_built
+from lithify.store.reading import Repository
+
+_STDOUT = "-"
+"""The destination that is no file."""
 
 
 def command(
@@ -29,7 +36,9 @@ def command(
     what: Annotated[
         str, typer.Argument(metavar="ARTIFACT|SYSTEM", help="an artifact's key, or a system that is built")
     ],
-    destination: Annotated[str, typer.Argument(help="the folder or tar file to make")],
+    destination: Annotated[
+        str, typer.Argument(help="the folder or tar file to make; `-` with --tar: stdout")
+    ],
     tar: Annotated[bool, typer.Option("--tar", help="make a tar file")] = False,
     owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
     repo: RepoOption = "",
@@ -43,9 +52,13 @@ def command(
       lithify checkout systems/demo.morph /tmp/demo
       lithify checkout 3f9a01c2 /tmp/zlib --owner me
       lithify checkout demo demo.tar --tar
+      lithify checkout demo - --tar | ssh board tar -xC /mnt
     """
+    piped = destination == _STDOUT
+    if piped:
+        _check_stdout(what, tar=tar, as_json=as_json)
     target = Path(os.path.normpath(ctx.obj.cwd / destination))
-    if os.path.lexists(target):
+    if os.path.lexists(target) and not piped:
         raise UsageError(f"{destination} is there already", hints=["name a place that does not exist"])
     if owner not in ("", "me"):
         raise UsageError(f"--owner {owner}: it is `me`, or left out")
@@ -74,8 +87,12 @@ def command(
             commit="",
             definition_key=key,
         )
-        check_order(order)
+        if not piped:
+            check_order(order)
         workshop = open_workshop(session, None)
+        if piped:
+            _write_to_stdout(order, workshop.store.reading, report)
+            return
         with bench(workshop, "checkout") as own:
             carry_out(
                 order,
@@ -89,3 +106,30 @@ def command(
             )
     made = {"made": str(target), "type": order.type, "name": name, "key": key, "content": content.digest}
     sys.stdout.write(json.dumps(made, indent=2) + "\n" if as_json else f"{target}\n")
+
+
+def _check_stdout(what: str, *, tar: bool, as_json: bool) -> None:
+    """Raise :class:`UsageError` where the tree cannot be written to stdout."""
+    if not tar:
+        raise UsageError(
+            "a folder cannot be written to stdout",
+            hints=["--tar writes a tar there", "./- is a folder of that name"],
+        )
+    if as_json:
+        raise UsageError("--json: stdout is taken by the tar", hints=["name a file in place of -"])
+    if sys.stdout.isatty():
+        raise UsageError(
+            "a tar is not written to a terminal", hints=[f"lithify checkout {what} - --tar >FILE"]
+        )
+
+
+def _write_to_stdout(order: Order, repository: Repository, report: Report) -> None:
+    began = time.monotonic()
+    report(DeploymentStarted(name=order.name, type="tar", location="stdout"))
+    entries = repository.entries(order.content.tree, order.content.manifest)
+    write_tar(sys.stdout.buffer, entries, repository.file_path)
+    sys.stdout.buffer.flush()
+    seconds = time.monotonic() - began
+    report(
+        DeploymentFinished(name=order.name, type="tar", location="stdout", outcome="made", seconds=seconds)
+    )

@@ -49,16 +49,24 @@ class TarType:
 
 
 def write_tar(file: IO[bytes], entries: Iterable[Entry], object_path: Callable[[str], Path]) -> None:
-    """Write entries as they come: owners as numbers, hard links, devices and xattrs kept; sockets are left out."""
+    """Write entries as they come: owners as numbers, hard links, devices and xattrs kept; sockets are left out.
+
+    ``file`` may be a pipe.
+    """
+    end = 0
     for entry in entries:
         if entry.device is not None and entry.device.type == "s":
             continue  # tar has no sockets; whoever listens makes it again
-        file.write(header(entry))
+        head = header(entry)
+        file.write(head)
+        end += len(head)
         if entry.kind == "file":
             with object_path(entry.checksum).open("rb") as content:
                 shutil.copyfileobj(content, file)
-            file.write(bytes(-entry.size % tarfile.BLOCKSIZE))
-    end = file.tell() + 2 * tarfile.BLOCKSIZE
+            padding = -entry.size % tarfile.BLOCKSIZE
+            file.write(bytes(padding))
+            end += entry.size + padding
+    end += 2 * tarfile.BLOCKSIZE
     file.write(bytes(2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE))
 
 

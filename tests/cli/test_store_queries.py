@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 
@@ -91,6 +94,37 @@ def test_a_tree_is_taken_out(program: Program) -> None:
         1,
         "ERROR: small is not built yet\nhint: lithify build small\n",
     )
+
+
+def test_a_tar_goes_through_a_pipe_and_to_no_terminal(program: Program) -> None:
+    key = artifacts(program, "--cached")["chunk.lib-libs"][:10]
+    file = program.folder / "beside.tar"
+    program.done("checkout", key, str(file), "--tar")
+
+    def to(stdout: int) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "lithify", "--no-default-configs", "checkout", key, "-", "--tar"],
+            cwd=program.definitions,
+            env=program.environment(str(program.folder)),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    piped = to(subprocess.PIPE)
+    assert (piped.returncode, piped.stdout) == (0, file.read_bytes())
+    assert b"lib: tar stdout: made" in piped.stderr
+    assert not (program.definitions / "-").exists()
+    ours, theirs = os.openpty()
+    refused = to(theirs)
+    os.close(theirs)
+    os.close(ours)
+    assert refused.returncode == 2
+    assert refused.stderr.decode().splitlines() == [
+        "ERROR: a tar is not written to a terminal",
+        f"hint: lithify checkout {key} - --tar >FILE",
+    ]
 
 
 def test_a_chunk_is_found_where_another_system_is_broken(program: Program) -> None:
