@@ -47,8 +47,8 @@ class Files(Protocol):
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
 
-    def similar(self, name: str) -> str:
-        """Return a hint that offers files with names like this one."""
+    def similar(self, name: str, kind: str = "") -> str:
+        """Return a hint that offers files of a kind with names like this one."""
 
 
 class FoundChunk(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,8 @@ def find(files: Files, name: str, wanted: type[T], at: Place) -> tuple[T | None,
     path = file_name(name)
     loaded = files.loaded(path)
     if loaded is None:
-        return None, (Fault(place=at, message=f'no file "{path}"', hint=files.similar(path)),)
+        hint = files.similar(path, wanted.kind_of_mapping)
+        return None, (Fault(place=at, message=f'no file "{path}"', hint=hint),)
     if loaded.file is None:
         return None, loaded.errors
     if not isinstance(loaded.file, wanted):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +34,8 @@ from lithify.definitions.version import read_version
 from lithify.errors import DefinitionErrors, Fault, LithifyError, Place
 
 DEFAULTS = "DEFAULTS"
+_KIND = re.compile(rb"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
+"""As it stands in nearly every file."""
 T = TypeVar("T", bound=File)
 
 
@@ -71,6 +75,8 @@ class Definitions:
         self.format = form
         self._files = files
         self._loaded: dict[str, Loaded | None] = {}
+        self._names_of: dict[str, list[str]] = {}
+        """Kind → the files of that kind, once they are asked for."""
 
     # Files, as they are
 
@@ -146,18 +152,22 @@ class Definitions:
         """Return the names of all ``.morph`` files, below the root."""
         return self._names
 
-    def similar(self, name: str) -> str:
-        """Return a hint that offers files with names like this one; empty where there are none."""
-        same = [one for one in self._names if posixpath.basename(one) == posixpath.basename(name)]
-        near = same[:3] or nearest(name, self._names) or self._of_similar_base(name)
+    def similar(self, name: str, kind: str = "") -> str:
+        """Return a hint that offers files of a kind with names like this one; empty where there are none."""
+        if kind not in self._names_of:
+            self._names_of[kind] = [one for one in self._names if not kind or self._said_kind(one) == kind]
+        names = self._names_of[kind]
+        same = [one for one in names if posixpath.basename(one) == posixpath.basename(name)]
+        near = same[:3] or nearest(name, names) or _of_similar_base(name, names)
         return f"did you mean {' or '.join(near)}?" if near else ""
 
-    def _of_similar_base(self, name: str) -> tuple[str, ...]:
-        """Return files in any folder whose own names are like this one's."""
-        bases: dict[str, list[str]] = {}
-        for one in self._names:
-            bases.setdefault(posixpath.basename(one), []).append(one)
-        return tuple(one for base in nearest(posixpath.basename(name), bases) for one in bases[base])[:3]
+    def _said_kind(self, name: str) -> str:
+        """Return the kind that a file says it is of, also where it is broken; most are not read for it as YAML."""
+        try:
+            said = _KIND.search(_content(self._files, name) or b"")
+        except DefinitionErrors:
+            return ""
+        return said[1].decode() if said else self._kind(name)
 
     def warnings(self) -> tuple[Fault, ...]:
         """Return the warnings of the files read so far, sorted by place."""
@@ -186,7 +196,7 @@ class Definitions:
             return anywhere[0]
         if anywhere:
             raise LithifyError(f"{quoted(name)} is the name of several files", hints=[", ".join(anywhere)])
-        hint = self.similar(path)
+        hint = self.similar(path, kind)
         raise LithifyError(f"no definition {quoted(name)}", hints=[hint] if hint else [])
 
     def _kind(self, name: str) -> str:
@@ -239,6 +249,14 @@ class Definitions:
         if not isinstance(loaded.file, ChunkFile):
             raise DefinitionErrors([Fault(place=Place(name), message=f"{quoted(name)} is not a chunk")])
         return loaded.file
+
+
+def _of_similar_base(name: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``names``, in any folder, whose own names are like this one's."""
+    bases: dict[str, list[str]] = {}
+    for one in names:
+        bases.setdefault(posixpath.basename(one), []).append(one)
+    return tuple(one for base in nearest(posixpath.basename(name), bases) for one in bases[base])[:3]
 
 
 Found = TypeVar("Found")
