@@ -63,6 +63,7 @@ def command(
         hint = did_you_mean(name, known)
         if stratum and not asked:
             hint = did_you_mean(stratum, {one.name for one in strata})
+        definitions.refuse_unreadable(f"chunk {name} not found{where}")
         raise LithifyError(f"chunk {name} not found{where}", hints=[hint] if hint else [])
     aliases = ctx.obj.settings.pull_aliases()
     if as_json:

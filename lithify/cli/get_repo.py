@@ -69,6 +69,7 @@ def _git_source(session: Session, chunk: str) -> GitSource:
     ]
     if not found:
         hint = did_you_mean(chunk, {entry.name for stratum in strata for entry in stratum.chunks})
+        session.definitions.refuse_unreadable(f"chunk {chunk} not found")
         raise LithifyError(f"chunk {chunk} not found", hints=[hint] if hint else [])
     sources = dict.fromkeys(
         source for one in found for source in one.sources if isinstance(source, GitSource)

@@ -14,7 +14,7 @@ from lithify.cli.naming import NamedArtifact, commit_of, named_artifact, system_
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.definitions.nearest import meant
-from lithify.errors import LithifyError, UsageError
+from lithify.errors import DefinitionErrors, Fault, LithifyError, UsageError
 from lithify.graph.keys import known
 from lithify.graph.model import StratumArtifact
 from lithify.schedule.session import Resolved, resolve_system
@@ -51,14 +51,21 @@ def command(
 
 def _paths_of_stratum(invocation: Invocation, named: NamedArtifact) -> list[str]:
     """Return the paths of all that a stratum artifact selects; only the definitions around know what that is."""
+    faults: list[Fault] = []
     with reading_events(invocation) as report, opened(invocation, report) as session:
         for file in system_files(session):
-            resolved = resolve_system(session, file)
+            try:
+                resolved = resolve_system(session, file)
+            except DefinitionErrors as error:  # a system that is broken hides nothing of another one
+                faults += error.faults
+                continue
             for stratum in resolved.graph.strata.values():
                 for artifact in stratum.artifacts:
                     key = str(resolved.keys.stratum_artifact[stratum.name, artifact.name])
                     if artifact.name == named.name and key.startswith(named.key):
                         return sorted(_paths_of_members(session.repository, resolved, artifact))
+    if faults:
+        raise DefinitionErrors(faults)
     raise LithifyError(
         f"no system of these definitions has the stratum artifact {named.key}.stratum.{named.name}",
         hints=["`lithify list-artifacts SYSTEM` lists what there is"],

@@ -37,14 +37,8 @@ class NamedArtifact(Struct, frozen=True, kw_only=True):
 
 
 def system_files(session: Session) -> list[str]:
-    """Return the files of all systems of the definitions."""
-    definitions = session.definitions
-    loaded = ((name, definitions.loaded(name)) for name in definitions.all_files())
-    return [
-        name
-        for name, file in loaded
-        if file is not None and file.file is not None and file.file.kind == "system"
-    ]
+    """Return the files of all systems of the definitions, broken ones too."""
+    return session.definitions.of_kind("system")
 
 
 def named_system(invocation: Invocation, session: Session, name: str, *, ask: bool = False) -> Resolved:
@@ -63,7 +57,7 @@ def sound_systems(
         require_sound(one.graph)
         return one
 
-    return _all_sound(names, resolved)
+    return all_sound(names, resolved)
 
 
 def sound_graphs(invocation: Invocation, definitions: Definitions, names: Sequence[str]) -> list[SystemGraph]:
@@ -78,10 +72,11 @@ def sound_graphs(invocation: Invocation, definitions: Definitions, names: Sequen
         require_sound(one)
         return one
 
-    return _all_sound(names, graph)
+    return all_sound(names, graph)
 
 
-def _all_sound(names: Sequence[str], find: Callable[[str], T]) -> list[T]:
+def all_sound(names: Sequence[str], find: Callable[[str], T]) -> list[T]:
+    """Return what is found for each name; raises :class:`DefinitionErrors` with the faults of all."""
     found: list[T] = []
     faults: list[Fault] = []
     for name in names:
@@ -111,19 +106,20 @@ def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) 
     name = words[0].removesuffix(".morph")
     everything: dict[str, None] = {}
     found: dict[str, Resolved] = {}
-    broken: DefinitionErrors | None = None
+    faults: list[Fault] = []
     for file in system_files(session):
         try:
             resolved = resolve_system(session, file)
         except DefinitionErrors as error:  # a system that is broken hides no chunk of another one
-            broken = error
+            faults += error.faults
             continue
         everything.update(dict.fromkeys(resolved.graph.chunks))
         if name in resolved.graph.chunks:
             found.setdefault(str(resolved.keys.chunk[name]), resolved)
-    if not found and broken is not None:
-        raise broken
+    if not found and faults:
+        raise DefinitionErrors(faults)
     if not found:
+        session.definitions.refuse_unreadable(f"no system has a chunk {name}")
         raise LithifyError(f"no system has a chunk {name}", hints=meant(name, [*everything]))
     if len(found) > 1:
         systems = [resolved.graph.system.file for resolved in found.values()]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from lithify.cli.invocation import Invocation
 from lithify.cli.render import fault_text
-from lithify.definitions.model import SystemFile
 from lithify.definitions.tree import Definitions
 from lithify.graph.model import SystemGraph
 from lithify.graph.resolve import resolve
 
 
 def system_names(definitions: Definitions) -> tuple[str, ...]:
-    """Return the files of all systems of a tree."""
-    loaded = ((name, definitions.loaded(name)) for name in definitions.all_files())
-    return tuple(name for name, file in loaded if file is not None and isinstance(file.file, SystemFile))
+    """Return the files of all systems of a tree, broken ones too."""
+    return tuple(definitions.of_kind("system"))
 
 
 def shown_system(invocation: Invocation, definitions: Definitions, name: str) -> SystemGraph:

@@ -19,7 +19,7 @@ from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
 from lithify.cli.text import padded, printable, width_of
 from lithify.definitions.nearest import did_you_mean
-from lithify.errors import DefinitionErrors, LithifyError, UsageError
+from lithify.errors import DefinitionErrors, Fault, LithifyError, UsageError
 from lithify.graph.model import Chunk
 from lithify.graph.pins import declared_pin
 from lithify.schedule.session import Session, resolve_system
@@ -128,19 +128,19 @@ def _chunks(session: Session) -> dict[str, list[Chunk]]:
     """
     plain = replace(session, workspaces={})
     found: dict[str, list[Chunk]] = {}
-    broken: DefinitionErrors | None = None
+    faults: list[Fault] = []
     for file in system_files(plain):
         try:
             chunks = resolve_system(plain, file).graph.chunks
         except DefinitionErrors as error:
-            broken = error
+            faults += error.faults
             continue
         for name, chunk in chunks.items():
             same = found.setdefault(name, [])
             if all(one.sources != chunk.sources for one in same):
                 same.append(chunk)
-    if not found and broken is not None:
-        raise broken
+    if not found and faults:
+        raise DefinitionErrors(faults)
     return found
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from lithify.definitions.limits import MAX_BYTES
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_LOST = "lost+found"
+"""In the top folder of a file system, and nobody's to read."""
 
 
 class FileReader(Protocol):
@@ -24,6 +29,10 @@ class FileReader(Protocol):
     def names(self) -> Iterable[str]:
         """Return the names of all ``.morph`` files, below the root."""
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """The folders that the last :meth:`names` could not look into, with the reason."""
+
 
 class OutsideError(OSError):
     """A name leads out of the tree, by a symbolic link."""
@@ -36,6 +45,8 @@ class Folder:
         self._root = os.path.realpath(root)
         self._folders: dict[str, str] = {}
         """Folder below the root → its real path, so that each is looked up once."""
+        self.unreadable: Mapping[str, str] = {}
+        """See :class:`FileReader`."""
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, at most one more than may be read."""
@@ -72,14 +83,20 @@ class Folder:
 
         Hidden folders are left out, and those that hold a ``VERSION`` of their own: that is another tree.
         """
+        unreadable: dict[str, str] = {}
+        self.unreadable = unreadable
         waiting = [""]
         while waiting:
             below = waiting.pop()
             try:
                 with os.scandir(os.path.join(self._root, below)) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
-            except OSError:
-                continue  # it is not ours to read, has gone, or is too deep for any name to reach it
+            except (
+                OSError
+            ) as error:  # it has gone, is too deep for any name to reach it, or is not ours to read
+                if error.errno not in _NOT_THERE and posixpath.basename(below) != _LOST:
+                    unreadable[below or "."] = error.strerror or str(error)
+                continue
             files = [entry.name for entry in entries if not _leads_to_folder(entry)]
             if below and "VERSION" in files:
                 continue

@@ -152,22 +152,55 @@ class Definitions:
         """Return the names of all ``.morph`` files, below the root."""
         return self._names
 
+    def of_kind(self, kind: str) -> list[str]:
+        """Return the names of all files of a kind, those too that are broken and say that they are of it."""
+        return [name for name in self._names if self._kind(name) == kind]
+
+    def unreadable_folders(self) -> tuple[Fault, ...]:
+        """Return a warning for each folder that cannot be looked into; there may be definitions in it, or none."""
+        unreadable = self._files.unreadable if self._names is not None else {}
+        return tuple(
+            Fault(place=Place(folder), message=f"cannot be read: {reason}", severity="warning")
+            for folder, reason in unreadable.items()
+        )
+
+    def refuse_unreadable(self, missed: str) -> None:
+        """Raise :class:`LithifyError` where folders or files of the tree cannot be read: ``missed`` may be in them."""
+        files = [fault for name in self._names for fault in self._unreadable_file(name)]
+        said = [f"{fault.place.file} {fault.message}" for fault in (*self.unreadable_folders(), *files)]
+        if said:
+            raise LithifyError(f"{missed}; {', '.join(said)}", hints=["what is in there is not known"])
+
+    def _unreadable_file(self, name: str) -> tuple[Fault, ...]:
+        try:
+            _content(self._files, name)
+        except DefinitionErrors as error:
+            return error.faults
+        return ()
+
     def similar(self, name: str, kind: str = "") -> str:
         """Return a hint that offers files of a kind with names like this one; empty where there are none."""
         if kind not in self._names_of:
-            self._names_of[kind] = [one for one in self._names if not kind or self._said_kind(one) == kind]
+            self._names_of[kind] = [
+                one for one in self._names if not kind or (self._said_kind(one) or self._kind(one)) == kind
+            ]
         names = self._names_of[kind]
         same = [one for one in names if posixpath.basename(one) == posixpath.basename(name)]
         near = same[:3] or nearest(name, names) or _of_similar_base(name, names)
         return f"did you mean {' or '.join(near)}?" if near else ""
 
     def _said_kind(self, name: str) -> str:
-        """Return the kind that a file says it is of, also where it is broken; most are not read for it as YAML."""
+        """Return the kind that the text of a file says it is of, which is not read as YAML for it; empty where it does not."""
         try:
             said = _KIND.search(_content(self._files, name) or b"")
         except DefinitionErrors:
             return ""
-        return said[1].decode() if said else self._kind(name)
+        return said[1].decode() if said else ""
+
+    def _kind(self, name: str) -> str:
+        """Return the kind of a file, of a broken one as it says; empty where that is not known."""
+        loaded = self.loaded(name)
+        return loaded.file.kind if loaded and loaded.file else self._said_kind(name)
 
     def warnings(self) -> tuple[Fault, ...]:
         """Return the warnings of the files read so far, sorted by place."""
@@ -191,17 +224,17 @@ class Definitions:
                 return candidate
         anywhere = [one for one in self._names if "/" not in name and posixpath.basename(one) == path]
         if len(anywhere) > 1 and kind:
-            anywhere = [one for one in anywhere if self._kind(one) == kind] or anywhere
+            anywhere = [one for one in anywhere if self._kind(one) in (kind, "")] or anywhere
+        if len(anywhere) == 1 and self._kind(anywhere[0]) in (kind, ""):
+            return anywhere[0]
+        if len(anywhere) < 2:
+            self.refuse_unreadable(f"no {kind or 'definition'} {quoted(name)}")
         if len(anywhere) == 1:
             return anywhere[0]
         if anywhere:
             raise LithifyError(f"{quoted(name)} is the name of several files", hints=[", ".join(anywhere)])
         hint = self.similar(path, kind)
         raise LithifyError(f"no definition {quoted(name)}", hints=[hint] if hint else [])
-
-    def _kind(self, name: str) -> str:
-        loaded = self.loaded(name)
-        return loaded.file.kind if loaded and loaded.file else ""
 
     def _below_root(self, path: Path) -> str | None:
         below = os.path.relpath(os.path.abspath(path), os.path.abspath(self.root))

@@ -31,6 +31,7 @@ def faults_of(definitions: Definitions) -> tuple[Fault, ...]:
         faults.update(dict.fromkeys(loaded.faults))
         if loaded.legible is not None:
             faults.update(dict.fromkeys(_bounded(links.links_of(definitions, loaded.legible))))
+    faults.update(dict.fromkeys(definitions.unreadable_folders()))
     return tuple(sorted(faults, key=lambda fault: (fault.place, fault.message)))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -90,4 +90,10 @@ class WatchedFolder:
         if self.names_digest not in ("", digest):
             self.is_settled = False
         self.names_digest = digest
+        self.is_settled = self.is_settled and not self.unreadable
         return names
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """The folders that cannot be looked into; see :attr:`Folder.unreadable`."""
+        return self._folder.unreadable

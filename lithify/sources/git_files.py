@@ -53,6 +53,7 @@ class CommittedFiles:
         self._place = place
         self._blobs: dict[str, bytes] = {}
         """Object → content."""
+        self.unreadable: Mapping[str, str] = {}
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, at most one more than may be read; OSError where it cannot be read."""

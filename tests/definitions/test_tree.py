@@ -320,6 +320,7 @@ def test_the_root_is_the_nearest_folder_with_a_version(tmp_path: Path) -> None:
 def test_files_of_a_commit_are_read_like_those_on_disk() -> None:
     class Commit:
         files: dict[str, bytes] = {"VERSION": b"version: 9\n", "x.morph": b"name: x\nkind: chunk\n"}  # noqa: RUF012
+        unreadable: dict[str, str] = {}  # noqa: RUF012
 
         def read(self, name: str) -> bytes:
             if name not in self.files:

@@ -19,6 +19,7 @@ class Memory:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
+        self.unreadable: Mapping[str, str] = {}
 
     def read(self, name: str) -> bytes:
         try:

@@ -31,6 +31,7 @@ class _Reader:
     def __init__(self, texts: Texts) -> None:
         self._files = texts.files
         self._names = {*texts.files, *texts.others}
+        self.unreadable: Mapping[str, str] = {}
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a definition."""
