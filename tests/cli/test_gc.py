@@ -124,6 +124,27 @@ def test_what_another_command_uses_stays(program: Program) -> None:
     assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("systems/small.morph", "arch:", "arhc:"), ("chunks/lib.morph", "install-commands:", "[")],
+)
+def test_nothing_goes_while_a_system_is_broken(program: Program, name: str, old: str, new: str) -> None:
+    path = program.definitions / name
+    text = path.read_text()
+    path.write_text(text.replace(old, new))
+    try:
+        for words in (("gc", "--gc-keep", "0"), ("gc", "--max-size", "1k")):
+            said = program.run(*words)
+            assert (said.status, said.stdout) == (1, "")
+            assert f"{name}:" in said.stderr
+            assert said.stderr.splitlines()[-1].endswith(
+                "mend them, or keep nothing for them: lithify -C / gc"
+            )
+    finally:
+        path.write_text(text)
+    assert names(program, "--dry-run", "--gc-keep", "0") == {"app", "small"}
+
+
 def test_what_somebody_keeps_stays(program: Program) -> None:
     change(program, "cat main main", "cat main")
     kept = program.done("keep", "small").stdout
