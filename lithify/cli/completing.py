@@ -18,7 +18,6 @@ from lithify.cli.helping import TEXTS
 from lithify.cli.options import split_arguments
 from lithify.cli.registry import COMMANDS, CommandEntry, find_entry
 from lithify.config import MORPH_FLAGS, SETTING_NAMES, is_flag
-from lithify.definitions.extensions import own_extensions
 from lithify.definitions.root import find_root
 from lithify.errors import LithifyError
 from lithify.sources.open_workspaces import open_workspaces
@@ -141,6 +140,9 @@ def _named(kinds: Sequence[str], cwd: Path, operands: Sequence[str]) -> Iterator
         yield from (Candidate(name) for name in ("bash", "fish", "zsh"))
     if "workspace-action" in kinds:
         yield from (Candidate(name, told) for name, told in _WORKSPACE_ACTIONS.items())
+    if "architecture" in kinds:
+        architectures = importlib.import_module("lithify.definitions.architectures")
+        yield from (Candidate(name) for name in architectures.ARCHITECTURES)
     if "extension" in kinds:
         registry = importlib.import_module("lithify.deploy.registry")
         yield from (Candidate(f"{name}.write", "built in") for name in registry.TYPES)
@@ -247,7 +249,8 @@ def _deployed(text: str) -> Iterator[str]:
 
 def _extensions(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     del cwd, operands
-    return (Candidate(name, "extension") for name in own_extensions(root))
+    extensions = importlib.import_module("lithify.definitions.extensions")
+    return (Candidate(name, "extension") for name in extensions.own_extensions(root))
 
 
 def _workspace_chunks(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:

@@ -61,6 +61,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("extension", ""),
     ),
     CommandEntry(
+        name="cross-bootstrap",
+        module="cross_bootstrap",
+        panel=PANELS[0],
+        summary="a tarball to begin on a new architecture",
+        operands=("architecture", "system", ""),
+    ),
+    CommandEntry(
         name="boot",
         module="boot",
         panel=PANELS[0],

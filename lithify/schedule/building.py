@@ -57,6 +57,8 @@ class BuildResult(Struct, frozen=True, kw_only=True):
     """None where only components were asked for."""
     chunks: Mapping[str, BuiltChunk]
     outcome: Outcome
+    workshop: Workshop
+    """What it was made with."""
     mounted: tuple[ContentDigest, ...] = ()
     """The layers that the system was composed on, where its integration commands were run."""
 
@@ -234,19 +236,20 @@ def _build(
     before: str | None,
     policy: Policy,
 ) -> BuildResult:
+    workshop = undertaking.workshop
     if request.components is not None:
         chunks = _run(session, undertaking, plan, policy)
-        return BuildResult(system=None, chunks=chunks, outcome="built")
+        return BuildResult(system=None, chunks=chunks, outcome="built", workshop=workshop)
     stored = None if request.stored is None else find_system(undertaking)
     if stored is not None:  # it may have been collected before we had our claim on the cache
         renewed = renew_facts(undertaking, stored)
-        return BuildResult(system=renewed, chunks={}, outcome="unchanged")
+        return BuildResult(system=renewed, chunks={}, outcome="unchanged", workshop=workshop)
     chunks = _run(session, undertaking, plan, policy)
     built = realise_system(undertaking, chunks)
     outcome: Outcome = "unchanged" if built.content.digest == before else "built"
     contents = system_contents(undertaking.graph, chunks) if script_files(undertaking.graph) else ()
     mounted = tuple(content.digest for _, content in contents)
-    return BuildResult(system=built, chunks=chunks, outcome=outcome, mounted=mounted)
+    return BuildResult(system=built, chunks=chunks, outcome=outcome, workshop=workshop, mounted=mounted)
 
 
 def undertaking_of(

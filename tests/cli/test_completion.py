@@ -86,6 +86,8 @@ def offered(tree: Path, *words: str) -> list[str]:
             ["directory.write", "extensions/near.write", "image.write", "motd.configure", "tar.write"],
         ),
         ("run-extension tar.write ", []),
+        ("cross-bootstrap x86", ["x86_32", "x86_64"]),
+        ("cross-bootstrap testarch ", ["systems/small.morph"]),
         ("validate ", []),
         ("shell zlib -- z", []),
         ("nonsense ", []),
