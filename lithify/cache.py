@@ -176,6 +176,15 @@ def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
     return StoreError(f"{place}: {error.strerror}")
 
 
+@contextmanager
+def host_errors(path: Path) -> Iterator[None]:
+    """Raise what :func:`host_error_of` makes of an ``OSError`` in the block, for a write below ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise host_error_of(error, path) from error
+
+
 def is_full_error(error: OSError) -> bool:
     """Return whether something could not be written for want of room, on the disk or in a quota."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -48,6 +48,7 @@ def compose(
     :class:`~lithify.errors.UnsafeContent`, :class:`~lithify.errors.MergeConflict` or :class:`~lithify.errors.NoSpace`.
     """
     kept: list[tuple[GitSource, Path]] = []
+    known: str | None = None
     for source in sources:
         kind, pin = kind_of(source), pins[source]
         if not kind.is_fetched(source, pin, context):
@@ -58,13 +59,14 @@ def compose(
             continue
         with_git = keep_git and isinstance(source, GitSource)
         if not any((into / below).iterdir()):
-            kind.unpack(source, pin, into / below, context)
+            laid = kind.unpack(source, pin, into / below, context)
+            known = laid if len(sources) == 1 and not below else None
         else:
             _unpack_over(source, pin, into, below, context)
         if with_git and isinstance(source, GitSource):
             put_git_folder(source, pin, into / below, context)
             kept.append((source, into / below))
-    tree = seal(into, time=SOURCE_DATE_EPOCH, leave_out=[folder / ".git" for _, folder in kept])
+    tree = seal(into, time=SOURCE_DATE_EPOCH, leave_out=[folder / ".git" for _, folder in kept], known=known)
     for _, folder in kept:
         refresh_index(folder, context)
     if kept:

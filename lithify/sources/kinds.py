@@ -40,8 +40,11 @@ class SourceKind(Protocol[S]):
     def fetch(self, source: S, pin: Pin, context: SourceContext) -> None:
         """Have all in the cache, checked against the pin. Raises :class:`SourceError` or :class:`NoSpace`."""
 
-    def unpack(self, source: S, pin: Pin, into: Path, context: SourceContext) -> None:
-        """Lay what is in the cache out in an existing folder: an empty one, unless :attr:`in_place`."""
+    def unpack(self, source: S, pin: Pin, into: Path, context: SourceContext) -> str | None:
+        """Lay what is in the cache out in an existing folder: an empty one, unless :attr:`in_place`.
+
+        Returns the digest of the tree that it laid out, where it knows that without reading it once more.
+        """
 
     def write_pin(self, pin: Pin) -> list[str]:
         """Return the lines of the lock file that stand for a pin."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,11 @@ from lithify.graph.canonical import Value
 from lithify.graph.pins import Pin
 from lithify.sources.context import SourceContext
 from lithify.sources.tree import SETTLED_NS, is_git, look_at, plain_digest, plain_mode, walk
+
+_FACT = "local-tree"
+"""How a folder looks → the digest of what it holds."""
+_AT_ONCE = 1 << 30
+"""Bytes that one call copies at most."""
 
 
 class LocalKind:
@@ -45,17 +49,22 @@ class LocalKind:
     def fetch(self, source: LocalSource, pin: Pin, context: SourceContext) -> None:
         """Do nothing: it is there."""
 
-    def unpack(self, source: LocalSource, pin: Pin, into: Path, context: SourceContext) -> None:
-        """Copy the content; raises :class:`PinMismatch` where it is no longer what was read."""
+    def unpack(self, source: LocalSource, pin: Pin, into: Path, context: SourceContext) -> str:
+        """Copy the content and return its digest; raises :class:`PinMismatch` where it is no longer what was read."""
         found = below_definitions(source.path, context.definitions_root)
-        if found.is_dir():
+        whole = found.is_dir()
+        if whole:
             _copy_folder(found, into)
         else:
-            _copy_file(found, into / found.name, found.stat())
-        if plain_digest(into) != pin.digest_data["tree"]:
+            _copy_file(os.fsencode(found), os.fsencode(into / found.name), found.stat())
+        # What still looks as it did when it was read is what was read: the copy need not be read as well.
+        read = context.facts.get(_FACT, look_at(found).digest) if whole else None
+        tree = read or plain_digest(into)
+        if tree != pin.digest_data["tree"]:
             raise PinMismatch(
                 f"the local source {source.path} was changed while it was built", hints=["build again"]
             )
+        return tree
 
     def write_pin(self, pin: Pin) -> list[str]:
         """Return the lines of the lock file that stand for a pin: a local source is in no lock."""
@@ -98,11 +107,11 @@ def _digest(found: Path, name: str, context: SourceContext) -> str:
             return plain_digest(found)
         before = time.time_ns()
         look = look_at(found)
-        known = context.facts.get("local-tree", look.digest)
+        known = context.facts.get(_FACT, look.digest)
         if known is None:
             known = plain_digest(found)
             if look.newest < before - SETTLED_NS:
-                context.facts.put("local-tree", look.digest, known)
+                context.facts.put(_FACT, look.digest, known)
         return known
     except UnsafeContent as error:
         raise UnsafeContent(f"the local source {name}: {error.message}") from error
@@ -116,18 +125,27 @@ def _reason(error: OSError | RuntimeError) -> str:
 
 
 def _copy_folder(found: Path, into: Path) -> None:
-    top = os.fsencode(found)
+    top, target = os.fsencode(found), os.fsencode(into)
     for path, status in walk(top, is_git):
-        target = into / os.fsdecode(path[len(top) + 1 :])
-        if stat.S_ISDIR(status.st_mode):
-            target.mkdir()
-            target.chmod(0o755)
+        place = target + path[len(top) :]
+        if stat.S_ISREG(status.st_mode):
+            _copy_file(path, place, status)
+        elif stat.S_ISDIR(status.st_mode):
+            os.mkdir(place)
+            os.chmod(place, 0o755)
         elif stat.S_ISLNK(status.st_mode):
-            os.symlink(os.readlink(path), os.fsencode(target))
-        elif stat.S_ISREG(status.st_mode):
-            _copy_file(Path(os.fsdecode(path)), target, status)
+            os.symlink(os.readlink(path), place)
 
 
-def _copy_file(source: Path, target: Path, status: os.stat_result) -> None:
-    shutil.copyfile(source, target, follow_symlinks=False)
-    target.chmod(plain_mode(status))
+def _copy_file(source: bytes, target: bytes, status: os.stat_result) -> None:
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            while os.sendfile(writing, reading, None, _AT_ONCE):
+                pass
+            os.fchmod(writing, plain_mode(status))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)

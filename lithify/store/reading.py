@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -55,14 +56,22 @@ class Commit(Struct, frozen=True, kw_only=True):
 class Repository:
     """A bare OSTree repository, for reading; one that does not exist yet has no refs."""
 
-    def __init__(self, path: Path, *, staged: Sequence[Path] = (), share: Repository | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        staged: Sequence[Path] = (),
+        lying: Mapping[str, str] = MappingProxyType({}),
+        share: Repository | None = None,
+    ) -> None:
         """Read the repository at ``path``.
 
-        ``staged`` are folders of objects that a transaction has not published yet; ``share`` is another reader of the same
-        repository, whose decoded folders are used too.
+        ``staged`` are folders of objects that a transaction has not published yet, ``lying`` has the places of files that it
+        has not moved yet, by checksum; ``share`` is another reader of the same repository, whose decoded folders are used too.
         """
         self.path = path
         self._places = (str(path / "objects"), *(str(folder) for folder in staged))
+        self._lying = lying
         self._dirtrees: dict[str, Dirtree] = share._dirtrees if share else {}
         self._dirmetas: dict[str, Dirmeta] = share._dirmetas if share else {}
 
@@ -211,6 +220,8 @@ class Repository:
             return _read(self._path(checksum, kind))
 
     def _path(self, checksum: str, kind: ObjectKind) -> str:
+        if self._lying and kind == "file" and checksum in self._lying:
+            return self._lying[checksum]
         name = f"{checksum[:2]}/{checksum[2:]}.{kind}"
         first = f"{self._places[0]}/{name}"
         if len(self._places) == 1 or os.path.lexists(first):

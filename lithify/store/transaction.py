@@ -8,6 +8,7 @@ does a loss of power leave an object without its content, or a ref before what i
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 import sys
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from lithify.cache import host_errors, remove_tree
 from lithify.crash import crash_point
 from lithify.errors import HostError, StoreError
 from lithify.graph.canonical import canonical
@@ -32,6 +34,7 @@ from lithify.store.gvariant import (
     encode_dirtree,
     encode_file_header,
 )
+from lithify.store.ingest import read_folder
 from lithify.store.manifest import Manifest
 from lithify.store.reading import METADATA_KEY, Repository
 from lithify.store.signing import attach
@@ -39,8 +42,6 @@ from lithify.store.signing import attach
 LARGEST_METADATA = 10 << 20
 """What libostree of Debian 12 takes as one metadata object."""
 
-_CURRENT_DIRECTORY = -100
-"""AT_FDCWD: libostree's calls that take a descriptor then take a path as it is."""
 _NOTHING = Manifest()
 
 
@@ -63,8 +64,13 @@ class Transaction:
         self._place = published.path
         self._written: set[str] = set()
         self._commits: list[tuple[str, tuple[str, ...]]] = []
+        self._lying: dict[str, str] = {}
+        self._taken: list[Path] = []
         self.reading = Repository(
-            self._place, staged=sorted((self._place / "tmp").glob("staging-*/")), share=published
+            self._place,
+            staged=sorted((self._place / "tmp").glob("staging-*/")),
+            lying=self._lying,
+            share=published,
         )
         """Reads what is published and what this transaction has written.
 
@@ -72,19 +78,20 @@ class Transaction:
         """
 
     def take(self, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
-        """Move a whole folder into the store and return it as a tree; the folder is gone afterwards.
+        """Read a whole folder and return it as a tree; when the transaction is published, it moves into the store and is gone.
 
-        It must be on the cache's file system, and hold files, folders and symlinks alone. Where ``manifest`` names links or
-        devices, the tree gets the names that the folder lacks and the folders for them.
+        It must be on the cache's file system, stay as it is until then, and hold files, folders and symlinks alone, else
+        :class:`UnsafeContent` is raised. Where ``manifest`` names links or devices, the tree gets the names that the folder
+        lacks and the folders for them.
         """
         crash_point("store.take")
-        flags = OSTree.RepoCommitModifierFlags.CONSUME
-        with ostree_errors(self._place, f"taking {folder} into the store"):
-            modifier = OSTree.RepoCommitModifier.new(flags, None)
-            content = OSTree.MutableTree()
-            self._repo.write_dfd_to_mtree(_CURRENT_DIRECTORY, str(folder), content, modifier, None)
-            _, root = self._repo.write_mtree(content, None)
-            tree = Tree(root.tree_get_contents_checksum(), root.tree_get_metadata_checksum())
+        with host_errors(folder):
+            found = read_folder(os.fspath(folder))
+        for checksum, data in found.dirmetas.items():
+            self._write_metadata("dirmeta", checksum, data)
+        tree = self.write(freeze(found.root))
+        self._lying.update(found.files)
+        self._taken.append(folder)
         crash_point("store.taken")
         return self.complete(tree, manifest)
 
@@ -189,6 +196,7 @@ class Transaction:
 
     def _publish(self) -> None:
         crash_point("store.commit.rename")
+        self._move_files()
         with ostree_errors(self._place, "committing"):
             self._repo.commit_transaction(None)
         crash_point("store.commit.renamed")
@@ -206,6 +214,25 @@ class Transaction:
                 with ostree_errors(self._place, f"setting the ref {ref}"):
                     self._repo.set_ref_immediate(None, ref, checksum, None)
                 crash_point("store.ref.set")
+        for folder in self._taken:
+            with suppress(OSError):  # all is published: what stays, whoever made the folder removes with it
+                remove_tree(folder)
+
+    def _move_files(self) -> None:
+        """Rename what was taken to its place; an object that is there already stays, with the layers that share it."""
+        objects = os.fspath(self._place / "objects")
+        with host_errors(self._place):
+            there = set(os.listdir(objects))
+            for checksum, place in self._lying.items():
+                if checksum[:2] not in there:
+                    with suppress(FileExistsError):
+                        os.mkdir(f"{objects}/{checksum[:2]}")
+                    there.add(checksum[:2])
+                target = f"{objects}/{checksum[:2]}/{checksum[2:]}.file"
+                if not os.path.lexists(target):
+                    os.rename(place, target)
+                    crash_point("store.commit.moved")
+        self._lying.clear()
 
     def abort(self) -> None:
         """Drop what is not published yet; after a publication that failed half-way, what is in place stays marked.

@@ -16,7 +16,14 @@ from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
-from lithify.store.gobject import OSTree, create_repository, load, open_repository, ostree_errors
+from lithify.store.gobject import (
+    OSTree,
+    begin_transaction,
+    create_repository,
+    load,
+    open_repository,
+    ostree_errors,
+)
 from lithify.store.layer import KnownLayers
 from lithify.store.lookers import Lookers
 from lithify.store.looking import Looking
@@ -81,7 +88,7 @@ class Store:
                     repo.lock_push(OSTree.RepoLockType.SHARED, None)
                 try:
                     with ostree_errors(place, "opening a transaction"):
-                        repo.prepare_transaction(None)
+                        begin_transaction(repo)
                     yield from self._in_transaction(repo)
                 finally:
                     with ostree_errors(place, "closing a transaction"):

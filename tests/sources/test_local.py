@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from lithify.definitions.model import LocalSource
 from lithify.errors import PinMismatch, SourceError, UnsafeContent
 from lithify.sources.compose import compose, known_tree_digest
 from lithify.sources.local import LocalKind
-from tests.sources.conftest import Place, fails
+from lithify.sources.tree import seal
+from tests.sources.conftest import Place, fails, needs_root
 
 KIND = LocalKind()
 
@@ -70,6 +73,44 @@ def test_a_change_during_the_build_is_noticed(place: Place, tmp_path: Path) -> N
     (tmp_path / "into").mkdir()
     with fails(PinMismatch, "conf was changed"):
         KIND.unpack(source, pin, tmp_path / "into", context)
+
+
+@needs_root
+def test_what_was_read_is_not_read_again_from_the_copy(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder(place.root)
+    monkeypatch.setattr("lithify.sources.local.SETTLED_NS", -(10**12))  # as if nobody had touched it for long
+    source = LocalSource(path="conf")
+    context = place()
+    pin = KIND.pin(source, context)
+    into = tmp_path / "into"
+    into.mkdir()
+    read: list[bytes | Path] = []
+    with monkeypatch.context() as patched:
+        patched.setattr("lithify.sources.tree.file_digest", read.append)
+        tree = compose([source], {source: pin}, into, context)
+    assert read == []
+    assert tree == pin.digest_data["tree"] == seal(into, time=1)
+    (path / "etc/motd").write_text("changed\n")
+    (tmp_path / "again").mkdir()
+    with fails(PinMismatch, "conf was changed"):
+        KIND.unpack(source, pin, tmp_path / "again", context)
+
+
+@needs_root
+def test_below_a_folder_it_is_read_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest of the part is not that of the whole."""
+    folder(place.root)
+    monkeypatch.setattr("lithify.sources.local.SETTLED_NS", -(10**12))
+    source = LocalSource(path="conf", into="below")
+    context = place()
+    pins = {source: KIND.pin(source, context)}
+    into = tmp_path / "into"
+    into.mkdir()
+    assert compose([source], pins, into, context) == seal(into, time=1) != pins[source].digest_data["tree"]
 
 
 def test_a_single_file(place: Place, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.cache import open_cache
+from lithify.store.checking import check_file
 from lithify.store.checkout import check_out
+from lithify.store.folders import freeze
 from lithify.store.gvariant import (
     decode_dirmeta,
     decode_dirtree,
     encode_dirmeta,
     encode_dirtree,
 )
+from lithify.store.ingest import read_folder as read_ingest
 from lithify.store.manifest import Device, Manifest, manifest_of
 from lithify.store.reading import Repository
 from lithify.store.verifying import verify
@@ -86,6 +90,53 @@ def test_take_check_out_and_take_again(
         data = path.read_bytes()
         assert encode_dirmeta(decode_dirmeta(data)) == data
     store.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(tree=trees.map(fitting))
+def test_a_folder_is_what_ostree_makes_of_it(
+    tree: dict[str, Node], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("same")
+    folder = make_folder(place / "inst", tree)
+    repo = place / "repo"
+    subprocess.run(["ostree", f"--repo={repo}", "init", "--mode=bare"], check=True)
+    committing = ["ostree", f"--repo={repo}", "commit", "--branch=d", f"--tree=dir={folder}"]
+    done = subprocess.run(committing, check=True, capture_output=True, text=True)
+    found = read_ingest(str(folder))
+    assert freeze(found.root).tree == Repository(repo).commit(done.stdout.strip()).tree
+    for checksum, lying in found.files.items():
+        assert Repository(repo).has(checksum, "file")
+        assert check_file(lying, checksum) is None
+
+
+def test_an_object_that_is_there_stays_with_whoever_shares_it(store: Store, tmp_path: Path) -> None:
+    """The same file again is not moved over the first: layers are hard links to that."""
+    for name in ("one", "two"):
+        with store.transaction() as transaction:
+            taken = transaction.take(make_folder(tmp_path / name, {"a": File(b"x"), "b": File(b"x")}))
+            transaction.commit(taken, {"name": name}, [f"d/{name}"])
+        assert not (tmp_path / name).exists()
+        (checksum,) = {entry.checksum for entry in store.reading.entries(taken, Manifest()) if entry.path}
+        status = store.reading.file_path(checksum).stat()
+        if name == "one":
+            first = status.st_ino
+        assert (status.st_ino, status.st_nlink) == (first, 1)
+
+
+def test_a_transaction_that_fails_leaves_the_folder_as_it_is(store: Store, tmp_path: Path) -> None:
+    place = make_folder(tmp_path / "i", {"a/b": File(b"x"), "c": Symlink("a")})
+    with pytest.raises(KeyError), store.transaction() as transaction:
+        taken = transaction.take(place)
+        assert [entry.path for entry in transaction.reading.entries(taken, Manifest())] == [
+            "",
+            "a",
+            "a/b",
+            "c",
+        ]
+        raise KeyError
+    assert read_folder(place) == {"": Dir(), "a": Dir(), "a/b": File(b"x"), "c": Symlink("a")}
+    assert not list((store.cache.ostree / "objects").rglob("*.file"))
 
 
 def test_an_empty_attribute_is_in_no_checksum(store: Store, tmp_path: Path) -> None:
