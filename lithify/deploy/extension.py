@@ -19,7 +19,7 @@ from lithify.definitions.extensions import kind_of
 from lithify.errors import DeployError, HostError
 from lithify.events import Note, Report, Warned
 from lithify.process import start
-from lithify.staging.namespace import enter, enter_as_root
+from lithify.staging.namespace import enter, enter_as_root, requirements
 
 
 class Extension(Struct, frozen=True, kw_only=True):
@@ -105,10 +105,19 @@ def program_of(extension: Extension) -> list[str]:
 
 def _enter(report: Report) -> None:
     """Enter a namespace where there is one; without it the extension can do less with owners, or leave mounts behind."""
-    try:
-        (enter_as_root if os.geteuid() == 0 else enter)()
-    except HostError as error:
-        report(Warned(text=f"the extension is run without a namespace: {error.message}"))
+    if os.geteuid() != 0:
+        unmet = [requirement for requirement in requirements() if not requirement.met]
+        if not unmet:
+            enter()
+            return
+        why = "; ".join(f"{requirement.name}: {requirement.detail}" for requirement in unmet)
+    else:
+        try:
+            enter_as_root()
+            return
+        except HostError as error:
+            why = error.message
+    report(Warned(text=f"the extension is run without a namespace: {why}"))
 
 
 def _relay(child: subprocess.Popen[bytes], log: int, name: str, report: Report) -> None:

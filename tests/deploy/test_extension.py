@@ -178,6 +178,19 @@ def test_a_program_is_run_on_a_folder_and_built_in_ones_deploy_it(
 
 
 @pytest.mark.slow
+def test_without_subordinate_ids_it_is_run_as_the_caller() -> None:
+    user = "nobody"
+    make_ordinary_user()  # skips where users cannot be changed
+    with folder_of(user) as folder:
+        text = '#!/bin/sh\nid -u; touch "$1/made"\n'
+        definitions = write_files(folder / "definitions", {"VERSION": "version: 9\n", "own.configure": text})
+        program = Program(folder=folder, definitions=definitions, user=user)
+        said = program.done("run-extension", "own.configure", str(folder))
+        assert said.stdout == f"{(folder / 'made').stat().st_uid}\n" != "0\n"
+        assert "warning: the extension is run without a namespace: subordinate ids" in said.stderr
+
+
+@pytest.mark.slow
 def test_how_it_ends_is_said(tmp_path: Path) -> None:
     program = Program(folder=tmp_path, definitions=write_files(tmp_path / "definitions", FILES))
     killed = program.run("run-extension", "killed.check", "x")
