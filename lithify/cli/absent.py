@@ -16,7 +16,6 @@ ABSENT = {
     "add-binary": "use an `archive` source with its checksum",
     **dict.fromkeys(("push", "pull", "serve", "remote"), _SHARING),
     **dict.fromkeys(("distbuild", "scheduler", "worker"), f"{_SHARING}; `lithify build` builds here"),
-    "anchor": _LATER,
     **dict.fromkeys(
         ("manifest", "generate-manifest-csv", "generate-manifest-openwrt", "report"),
         f"{_LATER}: `lithify provenance` tells where an artifact comes from",

@@ -185,6 +185,13 @@ COMMANDS: tuple[CommandEntry, ...] = (
         operands=("system",),
     ),
     CommandEntry(
+        name="anchor",
+        module="anchor",
+        panel=PANELS[2],
+        summary="push branches that keep the commits of systems",
+        operands=("", "system"),
+    ),
+    CommandEntry(
         name="get-chunk-details",
         module="get_chunk_details",
         panel=PANELS[2],
