@@ -26,8 +26,9 @@ from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.events import timed
 from lithify.graph.model import ContentDigest, SystemGraph
-from lithify.report.states import expectation, reasons
+from lithify.report.states import due_by, expectation, reasons
 from lithify.schedule.definitions_from_git import Origin
+from lithify.schedule.plan import Plan
 from lithify.schedule.request import Request
 from lithify.schedule.session import Session
 from lithify.schedule.witness import keep_answer
@@ -114,7 +115,7 @@ def command(
                 request,
                 keep_going=keep_going,
                 on_failure=on_failure,
-                because=_reasons(session, request),
+                because=lambda plan: _reasons(session, request, plan),
             ).mounted
         elif leftovers(session.cache):
             importlib.import_module("lithify.schedule.building").tidy(session)
@@ -125,10 +126,10 @@ def command(
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
 
 
-def _reasons(session: Session, request: Request) -> tuple[str, ...]:
+def _reasons(session: Session, request: Request, plan: Plan) -> tuple[str, ...]:
     """Return why there is something to build; empty where what tells it is damaged, since the build mends that."""
     try:
-        return reasons(expectation(session, request.resolved, request.components))
+        return reasons(due_by(session, request.resolved, plan, whole=request.components is None))
     except DamagedObject:
         return ()
 

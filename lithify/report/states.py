@@ -75,22 +75,28 @@ def expectation(session: Session, resolved: Resolved, wanted: Sequence[str] | No
         states.append(
             _state(session, "system", graph.system.name, keys.system, not _in_store(session, keys.system))
         )
-    told = _told_causes(session, resolved, states)
     named = tuple(
-        _with_workspace(_with_cause(state, told), session)
-        if state.kind == "chunk"
-        else _with_cause(state, told)
-        for state in states
+        _with_workspace(state, session) if state.kind == "chunk" else state
+        for state in _with_causes(session, resolved, states)
     )
     return Expectation(states=named, seconds=_expected_seconds(plan, named, session.settings.jobs))
 
 
-def reasons(found: Expectation) -> tuple[str, ...]:
+def due_by(session: Session, resolved: Resolved, plan: Plan, *, whole: bool) -> list[State]:
+    """Return what a plan is going to build, each with its cause: the chunks and, if it is ``whole``, the system."""
+    keys = resolved.keys
+    states = [_state(session, "chunk", name, keys.chunk[name], True) for name in plan.to_build]
+    if whole:
+        states.append(_state(session, "system", resolved.graph.system.name, keys.system, True))
+    return _with_causes(session, resolved, states)
+
+
+def reasons(states: Sequence[State]) -> tuple[str, ...]:
     """Return in a few words each why something is to be built.
 
     A chunk that merely follows from another one is no reason, but where all do: the other one was built by itself.
     """
-    due = [state for state in found.states if state.state == "build"]
+    due = [state for state in states if state.state == "build"]
     chunks = [state for state in due if state.kind == "chunk"]
     due = chunks or due
     told: list[str] = []
@@ -116,18 +122,9 @@ def _state(session: Session, kind: Kind, name: str, key: DefinitionKey | Unresol
     return State(name=name, kind=kind, key=key, state=state, seconds=seconds)
 
 
-def _with_cause(state: State, told: Mapping[str, str]) -> State:
-    if state.state != "build":
-        return state
-    return State(
-        name=state.name,
-        kind=state.kind,
-        key=state.key,
-        state=state.state,
-        cause=told[state.name],
-        seconds=state.seconds,
-        workspace=state.workspace,
-    )
+def _with_causes(session: Session, resolved: Resolved, states: Sequence[State]) -> list[State]:
+    told = _told_causes(session, resolved, states)
+    return [replace(state, cause=told[state.name]) if state.state == "build" else state for state in states]
 
 
 def _with_workspace(state: State, session: Session) -> State:

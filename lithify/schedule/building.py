@@ -143,23 +143,24 @@ def build(
     *,
     keep_going: bool,
     on_failure: Callable[[Undertaking, str, LithifyError], Choice] | None = None,
-    because: Sequence[str] = (),
+    because: Callable[[Plan], Sequence[str]] = lambda plan: (),
 ) -> BuildResult:
-    """Make what was asked for available, and return what there is now; ``on_failure``, ``because``: see :class:`Policy`.
+    """Make what was asked for available, and return what there is now; ``on_failure``: see :class:`Policy`.
 
-    Damaged objects that come up are dropped from the store, with a warning, and what held them is made anew.
+    ``because`` is asked why a plan has something to build, in a few words each. Damaged objects that come up are dropped from
+    the store, with a warning, and what held them is made anew.
     """
     settings = session.settings
+    undertaking, plan = _undertaking_for(session, request)
     policy = Policy(
         jobs=settings.jobs,
         processors=os.cpu_count() or 1,
         memory=settings.memory_limit or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         keep_going=keep_going,
         on_failure=on_failure,
-        because=tuple(because),
+        because=tuple(because(plan)),
     )
     graph = request.resolved.graph
-    undertaking, plan = _undertaking_for(session, request)
     workspaces = request.resolved.keys.workspaces_of_system()
     last = session.repository.ref(last_ref("system", graph.system.name, graph.system.arch, workspaces))
     before = None if last is None else read_system(last, session.repository.commit(last)).content.digest
