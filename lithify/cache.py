@@ -384,7 +384,7 @@ def remove_tree(path: Path) -> None:
     def unlock(function: Callable[..., object], name: str, _: object) -> None:
         parent = os.path.dirname(name)
         os.chmod(parent, 0o700)
-        if not os.path.islink(name):
+        if os.path.isdir(name) and not os.path.islink(name):  # a file may have other names, in the store
             os.chmod(name, 0o700)
         function(name)
 

@@ -284,7 +284,7 @@ def _own_layer(workshop: Workshop, bench: Bench, own: Content, written: Collecti
     store = workshop.store
     folder = bench.staging / OWN
     try:
-        check_out(store.reading, own.tree, own.manifest, folder, share=True, devices=False)
+        check_out(store.reading, own.tree, own.manifest, folder, link="alone", devices=False)
     except OSError as error:
         raise host_error_of(error, folder) from error
     layer = Layer(

@@ -41,6 +41,10 @@ def command(
     ],
     tar: Annotated[bool, typer.Option("--tar", help="make a tar file")] = False,
     owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
+    hard_links: Annotated[
+        bool,
+        typer.Option("--hard-links", help="link to the store's own files, to which nobody may write then"),
+    ] = False,
     repo: RepoOption = "",
     ref: RefOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
@@ -52,6 +56,7 @@ def command(
       lithify checkout systems/demo.morph /tmp/demo
       lithify checkout 3f9a01c2 /tmp/zlib --owner me
       lithify checkout demo demo.tar --tar
+      lithify checkout demo /var/tmp/demo --hard-links
       lithify checkout demo - --tar | ssh board tar -xC /mnt
     """
     piped = destination == _STDOUT
@@ -60,8 +65,7 @@ def command(
     target = Path(os.path.normpath(ctx.obj.cwd / destination))
     if os.path.lexists(target) and not piped:
         raise UsageError(f"{destination} is there already", hints=["name a place that does not exist"])
-    if owner not in ("", "me"):
-        raise UsageError(f"--owner {owner}: it is `me`, or left out")
+    values = _values(owner, hard_links=hard_links, tar=tar)
     origin = origin_of(repo, ref)
     with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         session.hold_cache()
@@ -81,7 +85,7 @@ def command(
             name=name,
             type="tar" if tar else "directory",
             location=target,
-            values={"owner": owner} if owner and not tar else {},
+            values=values,
             system=name,
             content=content,
             commit="",
@@ -106,6 +110,20 @@ def command(
             )
     made = {"made": str(target), "type": order.type, "name": name, "key": key, "content": content.digest}
     sys.stdout.write(json.dumps(made, indent=2) + "\n" if as_json else f"{target}\n")
+
+
+def _values(owner: str, *, hard_links: bool, tar: bool) -> dict[str, str]:
+    """Return what a deployment of the type ``directory`` is told; raises :class:`UsageError` for what does not go together."""
+    if owner not in ("", "me"):
+        raise UsageError(f"--owner {owner}: it is `me`, or left out")
+    if hard_links and tar:
+        raise UsageError("--hard-links is for a folder: a tar file holds the files' content")
+    if hard_links and owner:
+        raise UsageError(
+            "--hard-links and --owner: hard links are the store's own files, which keep their owners"
+        )
+    values = {"owner": owner, "hard-links": "yes" if hard_links else ""}
+    return {} if tar else {name: value for name, value in values.items() if value}
 
 
 def _check_stdout(what: str, *, tar: bool, as_json: bool) -> None:

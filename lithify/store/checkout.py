@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
@@ -23,6 +24,7 @@ from lithify.store.folders import check_depth
 from lithify.store.gvariant import Dirmeta, Tree, Xattrs
 from lithify.store.manifest import Device, Manifest
 
+Linking = Literal["never", "alone", "always"]
 _FICLONE = 0x40049409
 _CANNOT = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 """What a kernel or file system says that has no reflinks, or no copying of its own."""
@@ -36,18 +38,19 @@ def check_out(
     manifest: Manifest,
     destination: Path,
     *,
-    share: bool = False,
+    link: Linking = "never",
     devices: bool = True,
     check: bool = False,
 ) -> tuple[Device, ...]:
     """Make ``destination``, which must not exist, from a tree; return the devices that this user may not make.
 
-    With ``share``, an object that is in no other place yet is linked instead of copied: then nobody may write to the result,
-    and still no two paths of it, or of another such checkout, are one inode unless the manifest says so. ``devices=False``
+    With ``link``, objects are linked instead of copied: then nobody may write to the result. Where ``alone``, those that are in
+    no other place yet, so that no two paths of it, or of another such checkout, are one inode unless the manifest says so;
+    ``always``: all, equal files as one inode, and ``OSError`` (``EXDEV``) on another file system. ``devices=False``
     leaves out devices, fifos and sockets. ``check`` computes the checksum of every object; without it, only that of objects
     that were written to. Raises :class:`DamagedObject`, and ``OSError`` as the system says.
     """
-    filling = _Filling(loader, manifest if devices else Manifest((), manifest.links), share, check)
+    filling = _Filling(loader, manifest if devices else Manifest((), manifest.links), link, check)
     try:
         filling.fill(destination, tree)
     finally:
@@ -74,9 +77,9 @@ class _Open(Struct, frozen=True):
 class _Filling:
     """One checkout under way: a stack of open folders, from the root to the one that is being filled."""
 
-    def __init__(self, loader: FileLoader, manifest: Manifest, share: bool, check: bool) -> None:
+    def __init__(self, loader: FileLoader, manifest: Manifest, link: Linking, check: bool) -> None:
         self._loader = loader
-        self._share = share
+        self._link = link
         self._check = check
         self._stack: list[_Open] = []
         self._root = -1
@@ -160,15 +163,21 @@ class _Filling:
         if self._check:
             check_file(source, checksum)
         if stat.S_ISLNK(status.st_mode):
-            _make_symlink(folder, name, source, status)
+            if self._link != "always" or not self._linked(folder, name, source, status):
+                _make_symlink(folder, name, source, status)
         else:
             if status.st_mtime_ns:  # somebody wrote to it, or it was taken in with its time
                 check_file(source, checksum)
                 os.utime(source, ns=(0, 0))
-            if not (self._share and status.st_nlink == 1 and _link_alone(folder, name, source)):
+            if not self._linked(folder, name, source, status):
                 _copy(folder, name, source, status)
         if group is not None:
             self._first[group] = folder.within(name)
+
+    def _linked(self, folder: _Open, name: str, source: str, status: os.stat_result) -> bool:
+        if self._link == "always":
+            return _link(folder, name, source)
+        return self._link == "alone" and status.st_nlink == 1 and _link_alone(folder, name, source)
 
     def _add_device(self, folder: _Open, device: Device) -> None:
         name = device.path.rpartition("/")[2]
@@ -181,6 +190,17 @@ class _Filling:
         os.chown(name, device.uid, device.gid, dir_fd=folder.descriptor, follow_symlinks=False)
         os.chmod(name, device.mode, dir_fd=folder.descriptor)
         os.utime(name, ns=(0, 0), dir_fd=folder.descriptor)
+
+
+def _link(folder: _Open, name: str, source: str) -> bool:
+    """Link an object into a folder, and return whether one more link to it was possible."""
+    try:
+        os.link(source, name, dst_dir_fd=folder.descriptor, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.EMLINK:
+            return False
+        raise
+    return True
 
 
 def _link_alone(folder: _Open, name: str, source: str) -> bool:

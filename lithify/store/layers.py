@@ -84,7 +84,7 @@ def _made(
     def make(aside: Path) -> None:
         os.mkdir(aside, 0o700)
         crash_point("layer.check-out")
-        check_out(loader, tree, manifest, aside / "tree", share=True, devices=False, check=check)
+        check_out(loader, tree, manifest, aside / "tree", link="alone", devices=False, check=check)
         crash_point("layer.checked-out")
         surveys.append(survey_folder(aside / "tree"))
         _write_index(aside, known_of(str(aside / "tree"), surveys[0]))

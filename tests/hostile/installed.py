@@ -32,7 +32,7 @@ def captured(make: Make, *, upper: bool = False) -> Callable[[Scene], object]:
         with store.transaction() as transaction:
             tree = transaction.take(top, manifest)
             transaction.commit(tree, {"name": "hostile", "kind": "chunk"}, refs=["d/hostile"])
-        check_out(store.reading, tree, manifest, scene.work / "out", share=False, devices=False, check=True)
+        check_out(store.reading, tree, manifest, scene.work / "out", devices=False, check=True)
         assert _compared(scene.work / "out") == before
         store.close()
 
