@@ -18,6 +18,10 @@ from the root, or a bare name; where a key is meant, its first 8 digits or more 
 
 `--repo REPO --ref REF`, where a command takes them, read the definitions of a commit in place of those on disk: REPO is a
 URL, an `alias:path` or a path. [Settings](settings.md) are options of every command.
+
+`--json` prints one value, for programs. Names in it have dashes (`made-at`), in `graph --format json` and in the events of
+`build --events` underscores (`in_system`, `to_build`). Sizes are in bytes, times in seconds, moments in seconds since 1970.
+Names are only ever added.
 """
 
 

@@ -121,9 +121,9 @@ def _as_json(removal: Removal) -> str:
 def _record(holding: Holding, frees: int, holdings: Holdings) -> dict[str, Any]:
     build = holdings.builds.get(holding.place)
     data = (
-        {"kind": holding.kind, "name": holding.name, "path": holding.place, "made_at": int(holding.made_at)}
+        {"kind": holding.kind, "name": holding.name, "path": holding.place, "made-at": int(holding.made_at)}
         if build is None
-        else {name: value for name, value in asdict(build).items() if name != "kept_by"}
+        else {name.replace("_", "-"): value for name, value in asdict(build).items() if name != "kept_by"}
     )
     return {**data, "seconds": round(holding.seconds, 3), "frees": frees}
 

@@ -100,7 +100,7 @@ def _as_json(number: int, to: int, changed: Sequence[str], notes: Sequence[Note]
         "to": max(number, to),
         "files": list(changed),
         "changes": [_note_data(note) for note in notes if not note.is_open],
-        "to_be_looked_at": [_note_data(note) for note in notes if note.is_open],
+        "to-be-looked-at": [_note_data(note) for note in notes if note.is_open],
     }
     return json.dumps(data, indent=2) + "\n"
 

@@ -100,6 +100,15 @@ def test_a_command_shows_its_result_its_failure_and_its_wrong_use(name: str) -> 
         assert name in body or elsewhere
 
 
+def test_names_in_json_have_dashes() -> None:
+    with_underscores = {
+        (file.stem, name)
+        for file in FOLDER.glob("*.txt")
+        for name in re.findall(r'(?m)^ *"(\w+_\w+)":', file.read_text(encoding="utf-8"))
+    }
+    assert {stem for stem, _ in with_underscores} <= {"graph"}, with_underscores
+
+
 def test_there_is_no_transcript_of_what_is_no_command() -> None:
     assert {file.stem for file in FOLDER.iterdir()} <= {entry.name for entry in COMMANDS}
 

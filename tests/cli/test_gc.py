@@ -42,6 +42,8 @@ def change(program: Program, old: str, new: str) -> None:
 
 def gone(program: Program, *arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(program.done("gc", "--json", *arguments).stdout)
+    assert not [name for one in found["gone"] for name in one if "_" in name]
+    assert all("made-at" in one for one in found["gone"])
     return found
 
 

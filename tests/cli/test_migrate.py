@@ -90,7 +90,7 @@ def test_data_for_programs(old: Typist) -> None:
         "message": 'chunk "app" says that it build-depends on the chunks before it',
         "hint": "",
     }
-    assert data["to_be_looked_at"] == []
+    assert data["to-be-looked-at"] == []
 
 
 def test_wrong_use(old: Typist, tmp_path: Path) -> None:
