@@ -60,11 +60,12 @@ def command(
     if not found:
         known = {entry.name for one in asked for entry in one.chunks}
         where = f" in stratum {stratum}" if stratum else ""
-        hint = did_you_mean(name, known)
+        missing, hint = f"chunk {name} not found{where}", did_you_mean(name, known)
         if stratum and not asked:
+            missing = f"there is no stratum {stratum}"
             hint = did_you_mean(stratum, {one.name for one in strata})
-        definitions.refuse_unreadable(f"chunk {name} not found{where}")
-        raise LithifyError(f"chunk {name} not found{where}", hints=[hint] if hint else [])
+        definitions.refuse_unreadable(missing)
+        raise LithifyError(missing, hints=[hint] if hint else [])
     aliases = ctx.obj.settings.pull_aliases()
     if as_json:
         rows = [_data(one, aliases) for one in found]

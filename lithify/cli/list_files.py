@@ -10,7 +10,7 @@ import typer
 
 from lithify.build.metadata import Content, read_chunk, read_system
 from lithify.cli.invocation import Invocation
-from lithify.cli.naming import NamedArtifact, commit_of, named_artifact, system_files
+from lithify.cli.naming import ARTIFACT_HINT, NamedArtifact, commit_of, named_artifact, system_files
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened, stored_only
 from lithify.definitions.nearest import meant
@@ -35,9 +35,7 @@ def command(
     """
     named = named_artifact(artifact)
     if named is None:
-        raise UsageError(
-            f"{artifact} is no artifact", hints=["KEY.kind.name, as `lithify list-artifacts` prints it"]
-        )
+        raise UsageError(f"{artifact} is no artifact", hints=[ARTIFACT_HINT])
     if named.kind == "stratum":
         paths = _paths_of_stratum(ctx.obj, named)
     else:

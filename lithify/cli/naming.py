@@ -18,7 +18,12 @@ from lithify.schedule.session import Resolved, Session, resolve_system
 from lithify.store.reading import Repository
 
 T = TypeVar("T")
+_FEW_DIGITS = re.compile(r"(?=.*[0-9])[0-9a-f]{4,7}")
 _ARTIFACT = re.compile(r"(?P<key>[0-9a-f]{8,64})(?:\.(?P<kind>chunk|stratum|system)\.(?P<name>.+))?")
+
+ARTIFACT_HINT = (
+    "KEY.kind.name, as `lithify list-artifacts` prints it, or the first 8 digits of the key or more"
+)
 
 
 class NamedChunk(Struct, frozen=True, kw_only=True):
@@ -89,23 +94,32 @@ def all_sound(names: Sequence[str], find: Callable[[str], T]) -> list[T]:
     return found
 
 
-def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) -> NamedChunk:
+def named_chunk(
+    invocation: Invocation, session: Session, words: Sequence[str], *, or_system: bool = False
+) -> NamedChunk:
     """Return the chunk of ``[SYSTEM] CHUNK``; without a system, the name must mean the same in all that have it.
+
+    ``or_system``: a system could have been named as well.
 
     Raises :class:`LithifyError` with the list where it does not, or with the nearest names where there is none.
     """
     if len(words) > 2:
         raise UsageError(f"too many arguments: {' '.join(words)}", hints=["[SYSTEM] CHUNK"])
-    if len(words) == 2:
-        resolved = named_system(invocation, session, words[0])
-        name = words[1].removesuffix(".morph")
-        if name not in resolved.graph.chunks:
-            system = resolved.graph.system.name
-            raise LithifyError(f"{system} has no chunk {name}", hints=meant(name, [*resolved.graph.chunks]))
-        return NamedChunk(resolved=resolved, name=name)
-    name = words[0].removesuffix(".morph")
-    everything: dict[str, None] = {}
-    found: dict[str, Resolved] = {}
+    name = words[-1].removesuffix(".morph").rpartition("/")[2]
+    if not name:
+        raise UsageError("the name of the chunk is empty", hints=["[SYSTEM] CHUNK"])
+    if len(words) == 1:
+        return _chunk_of_any(session, name, or_system=or_system)
+    resolved = named_system(invocation, session, words[0])
+    if name not in resolved.graph.chunks:
+        raise LithifyError(
+            f"{resolved.graph.system.name} has no chunk {name}", hints=_close(name, [resolved])
+        )
+    return NamedChunk(resolved=resolved, name=name)
+
+
+def _chunk_of_any(session: Session, name: str, *, or_system: bool) -> NamedChunk:
+    systems: list[Resolved] = []
     faults: list[Fault] = []
     for file in system_files(session):
         try:
@@ -113,20 +127,40 @@ def named_chunk(invocation: Invocation, session: Session, words: Sequence[str]) 
         except DefinitionErrors as error:  # a system that is broken hides no chunk of another one
             faults += error.faults
             continue
-        everything.update(dict.fromkeys(resolved.graph.chunks))
-        if name in resolved.graph.chunks:
-            found.setdefault(str(resolved.keys.chunk[name]), resolved)
+        systems.append(resolved)
+    found = {str(one.keys.chunk[name]): one for one in reversed(systems) if name in one.graph.chunks}
     if not found and faults:
         raise DefinitionErrors(faults)
     if not found:
-        session.definitions.refuse_unreadable(f"no system has a chunk {name}")
-        raise LithifyError(f"no system has a chunk {name}", hints=meant(name, [*everything]))
+        missing = (
+            f"no system has a chunk {name}" if not or_system else f"no system and no chunk is named {name}"
+        )
+        session.definitions.refuse_unreadable(missing)
+        raise LithifyError(missing, hints=_close(name, systems, or_system=or_system))
     if len(found) > 1:
-        systems = [resolved.graph.system.file for resolved in found.values()]
+        files = sorted(one.graph.system.file for one in found.values())
         raise LithifyError(
-            f"{name} is another chunk in each of: {', '.join(systems)}", hints=["name the system before it"]
+            f"{name} is another chunk in each of: {', '.join(files)}", hints=["name the system before it"]
         )
     return NamedChunk(resolved=next(iter(found.values())), name=name)
+
+
+def _close(name: str, systems: Sequence[Resolved], *, or_system: bool = False) -> list[str]:
+    """Return a hint for the name of no chunk: what it is the name of, else the nearest chunks, and systems if asked for."""
+    for one in systems:
+        stratum = one.graph.strata.get(name)
+        if stratum is not None:
+            return [f"{name} is a stratum; its chunks: {', '.join(stratum.chunks)}"]
+        if name in (one.graph.system.name, one.graph.system.file.rpartition("/")[2].removesuffix(".morph")):
+            return [f"{name} is a system: name a chunk of it after it"]
+    known = {chunk for one in systems for chunk in one.graph.chunks}
+    if or_system:
+        known.update(one.graph.system.name for one in systems)
+    return meant(name, known) or _close_key(name)
+
+
+def _close_key(name: str) -> list[str]:
+    return ["a key is given by its first 8 digits or more"] if _FEW_DIGITS.fullmatch(name) else []
 
 
 def named_artifact(text: str) -> NamedArtifact | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lithify.cli.naming import commit_of, named_artifact
+from lithify.cli.naming import ARTIFACT_HINT, commit_of, named_artifact
 from lithify.cli.run import stored_only
 from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
@@ -32,9 +32,7 @@ def command(
     """
     named = named_artifact(artifact)
     if named is None:
-        raise UsageError(
-            f"{artifact} is no artifact", hints=["KEY.kind.name, as `lithify list-artifacts` prints it"]
-        )
+        raise UsageError(f"{artifact} is no artifact", hints=[ARTIFACT_HINT])
     if named.kind == "stratum":
         raise LithifyError(
             f"{named.name} is a stratum, which has no content of its own",

@@ -12,10 +12,11 @@ import typer
 from msgspec import Struct
 
 from lithify.cli.invocation import Invocation
-from lithify.cli.naming import NamedArtifact, NamedChunk, commit_of, named_artifact, named_chunk, system_files
+from lithify.cli.naming import NamedArtifact, NamedChunk, commit_of, named_artifact, named_chunk
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
+from lithify.cli.systems import system_named
 from lithify.cli.text import cut, printable
 from lithify.errors import LithifyError
 from lithify.graph.explain import Difference, Record, differences
@@ -134,17 +135,16 @@ def _at_ref(invocation: Invocation, session: Session, named: NamedChunk, kind: K
 def _meant(ctx: typer.Context, session: Session, words: list[str]) -> tuple[Kind, NamedChunk]:
     """Return what the words name: a chunk, or a system by its file or name."""
     if len(words) == 1 and named_artifact(words[0]) is None:
-        for file in system_files(session):
-            bare = file.rpartition("/")[2].removesuffix(".morph")
-            if words[0] in (file, bare, f"{bare}.morph"):
-                resolved = resolve_system(session, file)
-                if words[0] not in resolved.graph.chunks:
-                    return "system", NamedChunk(resolved=resolved, name=resolved.graph.system.name)
+        file = system_named(ctx.obj, session.definitions, words[0])
+        if file is not None:
+            resolved = resolve_system(session, file)
+            if words[0] not in resolved.graph.chunks:
+                return "system", NamedChunk(resolved=resolved, name=resolved.graph.system.name)
     artifact = named_artifact(words[0]) if len(words) == 1 else None
     if artifact is not None:
         metadata = session.repository.commit(commit_of(session.repository, artifact)).metadata
         words = [str(metadata["name"])]
-    return "chunk", named_chunk(ctx.obj, session, words)
+    return "chunk", named_chunk(ctx.obj, session, words, or_system=True)
 
 
 def _plain(difference: Difference) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RefOption, RepoOption, origin_of, read_definitions
 from lithify.cli.reporting import reading_events
-from lithify.cli.systems import shown_system, system_names
+from lithify.cli.systems import shown_system, system_named, system_names
 from lithify.definitions.nearest import meant
 from lithify.definitions.tree import Definitions
 from lithify.errors import DefinitionErrors, LithifyError, UsageError
@@ -64,7 +64,7 @@ def _found(
 ) -> tuple[str, Paths]:
     """Return the system and the paths that are meant."""
     start, end = words[-2:]
-    system = words[0] if len(words) == 3 else _system_named(invocation, definitions, start)
+    system = words[0] if len(words) == 3 else system_named(invocation, definitions, start)
     if system is not None:
         graph = shown_system(invocation, definitions, system)
         start = graph.system.name if len(words) == 2 else start
@@ -98,14 +98,6 @@ def _graphs(definitions: Definitions) -> Iterable[SystemGraph]:
             yield resolve(definitions, file)
         except DefinitionErrors:
             continue  # `validate` tells of it; what it was asked for may be elsewhere
-
-
-def _system_named(invocation: Invocation, definitions: Definitions, name: str) -> str | None:
-    try:
-        file = definitions.locate(name, kind="system", cwd=invocation.cwd)
-    except LithifyError:
-        return None
-    return file if file in system_names(definitions) else None
 
 
 def _meanings(graph: SystemGraph, name: str) -> tuple[Node, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import re
@@ -54,6 +55,8 @@ def _content(files: FileReader, name: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file can have it
+            return None
         raise DefinitionErrors([Fault(place=Place(name), message=_reason(error))]) from error
 
 

@@ -87,7 +87,7 @@ def test_systems_are_named_as_from_where_the_user_stands(typist: Typist) -> None
         ("why-depends app", 2, ["two names are needed, not 1", "[SYSTEM] A B"]),
         ("get-chunk-details zlb", 1, ["chunk zlb not found", 'did you mean "zlib"?']),
         ("get-chunk-details base zlib", 1, ["chunk zlib not found in stratum base"]),
-        ("get-chunk-details bas zlib", 1, ["chunk zlib not found in stratum bas", 'did you mean "base"?']),
+        ("get-chunk-details bas zlib", 1, ["there is no stratum bas", 'did you mean "base"?']),
         ("get-chunk-details a b c", 2, ["too many arguments: a b c"]),
         ("expand-repo", 2, ["missing argument URL..."]),
         ("schema chunky", 2, ["there is no schema of chunky", 'did you mean "chunk"?']),

@@ -33,7 +33,7 @@ def test_a_folder_is_named_with_the_reason(program: Program) -> None:
     for words, missed in (
         (("show", "small"), 'no system "small"'),
         (("build", "small"), 'no system "small"'),
-        (("why", "lib"), "no system has a chunk lib"),
+        (("why", "lib"), "no system and no chunk is named lib"),
         (("gc", "--dry-run"), "what systems need is not known"),
     ):
         said = program.run(*words)
@@ -54,13 +54,18 @@ def test_a_file_is_named_with_the_reason(program: Program) -> None:
     said = program.run("show", "small")
     assert said.stderr.startswith(f"systems/small.morph:1:1: error: {CLOSED}\n")
     said = program.run("why", "lib")
-    assert said.stderr.startswith(f"ERROR: no system has a chunk lib; systems/small.morph {CLOSED}\n")
+    assert said.stderr.startswith(
+        f"ERROR: no system and no chunk is named lib; systems/small.morph {CLOSED}\n"
+    )
 
 
 def test_other_folders_and_lost_and_found_are_no_hindrance(program: Program) -> None:
     for name in ("lost+found", ".hidden"):
         (program.definitions / name).mkdir(mode=0)
-    assert program.run("why", "lbi").stderr == "ERROR: no system has a chunk lbi\nhint: did you mean lib?\n"
+    assert (
+        program.run("why", "lbi").stderr
+        == "ERROR: no system and no chunk is named lbi\nhint: did you mean lib?\n"
+    )
     (program.definitions / "output").mkdir(mode=0)
     assert program.done("show", "small").stderr == ""
     assert program.done("validate").stdout == f"output:1:1: warning: {CLOSED}\n"
