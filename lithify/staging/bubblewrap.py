@@ -7,14 +7,17 @@ but the eight that an installation needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lithify.graph.environment import BOOTSTRAP_ROOT
+from lithify.staging import lifeline
 from lithify.staging.limits import DEFAULT_LIMITS, Limits
+from lithify.staging.seccomp import open_filter
 
 CAPABILITIES = (
     "CAP_CHOWN",
@@ -90,6 +93,23 @@ def isolation() -> list[str]:
     for capability in CAPABILITIES:
         argv += ["--cap-add", capability]
     return argv
+
+
+@contextmanager
+def held(line: Sequence[str]) -> Iterator[tuple[list[str], list[int]]]:
+    """Yield a command line of bubblewrap with what each one ends in, and the descriptors to pass on to it.
+
+    The mark by which the sandbox ends with lithify (:mod:`lithify.staging.lifeline`), and the filter of system calls where
+    the machine has one. The descriptors are needed until bubblewrap is started.
+    """
+    mark, seccomp = lifeline.mark(), open_filter()
+    if seccomp is None:
+        yield [*line, "--sync-fd", str(mark)], [mark]
+        return
+    try:
+        yield [*line, "--sync-fd", str(mark), "--seccomp", str(seccomp)], [mark, seccomp]
+    finally:
+        os.close(seccomp)
 
 
 def kernel_folders() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -10,9 +9,7 @@ from typing import IO
 from msgspec.structs import replace
 
 from lithify.process import Completed, ProgramFailed, run, tool_environment
-from lithify.staging import lifeline
-from lithify.staging.bubblewrap import isolation, kernel_folders, scratch, variables
-from lithify.staging.seccomp import open_filter
+from lithify.staging.bubblewrap import held, isolation, kernel_folders, scratch, variables
 
 _PROGRAMS = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "etc/alternatives", "etc/ld.so.cache")
 _WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
@@ -46,18 +43,10 @@ def confined(
     for path in writable:
         line += ["--bind", str(path), str(path)]
     line += [*variables(tool_environment()), "--chdir", str(cwd or "/")]
-    mark = lifeline.mark()
-    line += ["--sync-fd", str(mark)]
-    seccomp = open_filter()
-    try:
-        passed = (mark,) if seccomp is None else (mark, seccomp)
-        line += [] if seccomp is None else ["--seccomp", str(seccomp)]
+    with held(line) as (whole, passed):
         completed = run(
-            [*line, "--", *_WITH_UMASK, *argv], stdin=stdin, timeout=timeout, expected=None, pass_fds=passed
+            [*whole, "--", *_WITH_UMASK, *argv], stdin=stdin, timeout=timeout, expected=None, pass_fds=passed
         )
-    finally:
-        if seccomp is not None:
-            os.close(seccomp)
     if expected is not None and completed.returncode not in expected:
         raise ProgramFailed(replace(completed, argv=tuple(argv)))
     return completed

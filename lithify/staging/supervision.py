@@ -25,11 +25,10 @@ from msgspec import Struct
 from lithify.crash import crash_point
 from lithify.errors import LithifyError
 from lithify.process import start, tool_environment
-from lithify.staging import lifeline
+from lithify.staging.bubblewrap import held
 from lithify.staging.crowd import Crowd, ask_to_end
 from lithify.staging.limits import UMASK, Limits, Preparation
 from lithify.staging.logs import LogWriter
-from lithify.staging.seccomp import open_filter
 
 TICK = 0.2
 """Seconds between looks at the clock and at the interrupt."""
@@ -124,20 +123,13 @@ def _started(
     with contextlib.ExitStack() as stack:
         told, tells = _pipe(stack)
         waits, lets = _pipe(stack)
-        line = [*arguments, "--info-fd", str(tells.fileno()), "--block-fd", str(waits.fileno())]
-        mark = lifeline.mark()
-        line += ["--sync-fd", str(mark)]
-        passed = [tells.fileno(), waits.fileno(), mark]
-        seccomp = open_filter()
-        if seccomp is not None:
-            stack.callback(os.close, seccomp)
-            line += ["--seccomp", str(seccomp)]
-            passed.append(seccomp)
+        ours = ["--info-fd", str(tells.fileno()), "--block-fd", str(waits.fileno())]
+        line, passed = stack.enter_context(held([*arguments, *ours]))
         child = start(
             [*line, "--", *command],
             env=tool_environment(),
             stderr=subprocess.STDOUT,
-            pass_fds=passed,
+            pass_fds=[tells.fileno(), waits.fileno(), *passed],
             new_session=True,
             umask=UMASK,
         )

@@ -17,10 +17,8 @@ import tty
 from collections.abc import Iterator, Sequence
 
 from lithify.process import start, tool_environment
-from lithify.staging import lifeline
-from lithify.staging.bubblewrap import Sandbox, arguments
+from lithify.staging.bubblewrap import Sandbox, arguments, held
 from lithify.staging.limits import Limits, Preparation
-from lithify.staging.seccomp import open_filter
 
 _TICK = 0.2
 """Seconds between looks at the size of the user's terminal."""
@@ -67,19 +65,14 @@ def _run(
     with contextlib.ExitStack() as stack:
         if preparation.group is not None:
             stack.callback(preparation.group.close)
-        mark = lifeline.mark()
-        line = [*line, "--sync-fd", str(mark)]
-        seccomp = open_filter()
-        if seccomp is not None:
-            stack.callback(os.close, seccomp)
-            line = [*line, "--seccomp", str(seccomp)]
+        whole, passed = stack.enter_context(held(line))
         child = start(
-            [*line, "--", *argv],
+            [*whole, "--", *argv],
             env=tool_environment(),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            pass_fds=(mark,) if seccomp is None else (mark, seccomp),
+            pass_fds=passed,
             new_session=relay is not None,
             before_exec=prepare,
         )
