@@ -29,6 +29,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 WAIT_SECONDS = 0.1
 """Between looks at a lock by who may give up."""
 
+_CHOOSE = "choose a folder that is yours with --cachedir, or LITHIFY_CACHEDIR"
+
 
 class CacheFolder(Struct, frozen=True):
     """Where each part of the cache lives; all of it is on one file system."""
@@ -169,11 +171,16 @@ def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
     if is_full_error(error):
         return no_space(path, error)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return HostError(
-            f"cannot write {place}: {error.strerror}",
-            hints=["choose a folder that is yours with --cachedir, or LITHIFY_CACHEDIR"],
-        )
+        return HostError(f"cannot write {place}: {error.strerror}", hints=[_CHOOSE])
     return StoreError(f"{place}: {error.strerror}")
+
+
+def refusal_of(error: PermissionError, root: Path) -> HostError | None:
+    """Return the error for what may not be read or written in the cache at ``root``; None where it is elsewhere."""
+    place = os.fsdecode(error.filename or "")
+    if not Path(place).is_relative_to(root):
+        return None
+    return HostError(f"{place}: {error.strerror}", hints=[_CHOOSE])
 
 
 @contextmanager

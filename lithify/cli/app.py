@@ -121,17 +121,11 @@ def _call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation)
     try:
         return int(parsing.call(entry, arguments, invocation))
     except PermissionError as error:
-        if _is_below(error.filename, invocation.settings.cachedir.absolute()):
-            where = os.fsdecode(error.filename)
-            raise HostError(
-                f"{where}: {error.strerror}",
-                hints=["choose a cache that is yours with --cachedir, or LITHIFY_CACHEDIR"],
-            ) from error
-        raise
-
-
-def _is_below(name: str | bytes | None, folder: Path) -> bool:
-    return name is not None and Path(os.fsdecode(name)).is_relative_to(folder)
+        cache = importlib.import_module("lithify.cache")
+        refusal: HostError | None = cache.refusal_of(error, invocation.settings.cachedir.absolute())
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def find_command(name: str) -> CommandEntry:
