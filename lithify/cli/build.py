@@ -34,43 +34,50 @@ from lithify.schedule.session import Session
 from lithify.schedule.witness import keep_answer
 from lithify.store.damage import DamagedObject
 
+_Words = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SYSTEM [COMPONENT...]",
+        help="the system, as a path or a name; with chunks or strata, only these and what they need",
+    ),
+]
+_KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", "-k", help="go on with what does not depend on a failure")
+]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="only show what would be built, and why, as `show` does")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="with --dry-run: print it as JSON")]
+_EventsTo = Annotated[
+    str,
+    typer.Option(
+        "--events", metavar="FILE", help="write all that happens as JSON lines to a file or descriptor"
+    ),
+]
+_Check = Annotated[bool, typer.Option("--check", help="build it all again from nothing, aside, and compare")]
+_Timings = Annotated[
+    bool,
+    typer.Option(
+        "--timings",
+        metavar="[FILE.json]",
+        help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
+    ),
+]
+_TimingsFile = Annotated[str, typer.Option("--timings-file", hidden=True)]
+
 
 def command(
     ctx: typer.Context,
-    words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SYSTEM [COMPONENT...]",
-            help="the system, as a path or a name; with chunks or strata, only these and what they need",
-        ),
-    ],
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", "-k", help="go on with what does not depend on a failure")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="only show what would be built, and why, as `show` does")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="with --dry-run: print it as JSON")] = False,
-    events_to: Annotated[
-        str,
-        typer.Option(
-            "--events", metavar="FILE", help="write all that happens as JSON lines to a file or descriptor"
-        ),
-    ] = "",
-    check: Annotated[
-        bool, typer.Option("--check", help="build it all again from nothing, aside, and compare")
-    ] = False,
+    words: _Words,
+    keep_going: _KeepGoing = False,
+    dry_run: _DryRun = False,
+    as_json: _AsJson = False,
+    events_to: _EventsTo = "",
+    check: _Check = False,
     repo: RepoOption = "",
     ref: RefOption = "",
-    timings: Annotated[
-        bool,
-        typer.Option(
-            "--timings",
-            metavar="[FILE.json]",
-            help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
-        ),
-    ] = False,
-    timings_file: Annotated[str, typer.Option("--timings-file", hidden=True)] = "",
+    timings: _Timings = False,
+    timings_file: _TimingsFile = "",
 ) -> None:
     """Build a system, or only the named chunks and strata of it, and print KEY.kind.name of what was asked for.
 
@@ -101,29 +108,51 @@ def command(
         reading_events(ctx.obj, events_to=events_to, timings=timer) as report,
         opened(ctx.obj, report, origin) as session,
     ):
-        file = session.definitions.locate(system, kind="system", cwd=ctx.obj.cwd)
-        request = sound_request(session, file, components)
-        mounted: Sequence[ContentDigest] = ()
-        if not request.is_done:
-            require_room(ctx.obj.settings)
-            # half a second, much of it libostree
-            with timed(report, "prepare"):
-                building = importlib.import_module("lithify.schedule.building")
-            on_failure = None if keep_going else asker(ctx.obj, sys.stdin)
-            mounted = building.build(
-                session,
-                request,
-                keep_going=keep_going,
-                on_failure=on_failure,
-                because=lambda plan: _reasons(session, request, plan),
-            ).mounted
-        elif leftovers(session.cache):
-            importlib.import_module("lithify.schedule.building").tidy(session)
-        if not components and origin is None:
-            keep_answer(session, request, ctx.obj.cwd, system, now=time.time_ns(), mounted=mounted)
-        if not request.is_done and ctx.obj.settings.cachedir_max_size is not None:
-            importlib.import_module("lithify.cli.limiting").keep_to_size(ctx.obj, session, report)
+        request = _built(ctx.obj, session, system, components, keep_going=keep_going, on_disk=origin is None)
     sys.stdout.write("".join(f"{line}\n" for line in request.lines))
+
+
+def _built(
+    invocation: Invocation,
+    session: Session,
+    system: str,
+    components: Sequence[str],
+    *,
+    keep_going: bool,
+    on_disk: bool,
+) -> Request:
+    """Return what was asked for, once all of it is there. ``on_disk``: the definitions are no commit's."""
+    file = session.definitions.locate(system, kind="system", cwd=invocation.cwd)
+    request = sound_request(session, file, components)
+    mounted: Sequence[ContentDigest] = ()
+    if not request.is_done:
+        mounted = _made(invocation, session, request, keep_going=keep_going)
+    elif leftovers(session.cache):
+        importlib.import_module("lithify.schedule.building").tidy(session)
+    if not components and on_disk:
+        keep_answer(session, request, invocation.cwd, system, now=time.time_ns(), mounted=mounted)
+    if not request.is_done and invocation.settings.cachedir_max_size is not None:
+        importlib.import_module("lithify.cli.limiting").keep_to_size(invocation, session, session.report)
+    return request
+
+
+def _made(
+    invocation: Invocation, session: Session, request: Request, *, keep_going: bool
+) -> Sequence[ContentDigest]:
+    """Build what is missing, and return what was mounted for the system."""
+    require_room(invocation.settings)
+    # half a second, much of it libostree
+    with timed(session.report, "prepare"):
+        building = importlib.import_module("lithify.schedule.building")
+    done = building.build(
+        session,
+        request,
+        keep_going=keep_going,
+        on_failure=None if keep_going else asker(invocation, sys.stdin),
+        because=lambda plan: _reasons(session, request, plan),
+    )
+    mounted: Sequence[ContentDigest] = done.mounted
+    return mounted
 
 
 def _reasons(session: Session, request: Request, plan: Plan) -> tuple[str, ...]:

@@ -6,12 +6,16 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
-from lithify.build.workshop import bench
+from lithify.build.metadata import Content
+from lithify.build.workshop import Workshop, bench
+from lithify.cli.invocation import Invocation
 from lithify.cli.list_files import content_of
 from lithify.cli.naming import commit_of, full_key, named_artifact, named_system
 from lithify.cli.origin import RefOption, RepoOption, origin_of
@@ -24,30 +28,35 @@ from lithify.errors import LithifyError, UsageError
 from lithify.events import DeploymentFinished, DeploymentStarted, Report
 from lithify.graph.keys import known
 from lithify.schedule.building import open_workshop
-from lithify.schedule.session import find_built
+from lithify.schedule.session import Session, find_built
 from lithify.store.reading import Repository
 
 _STDOUT = "-"
 """The destination that is no file."""
 
 
+_What = Annotated[
+    str, typer.Argument(metavar="ARTIFACT|SYSTEM", help="an artifact's key, or a system that is built")
+]
+_Destination = Annotated[str, typer.Argument(help="the folder or tar file to make; `-` with --tar: stdout")]
+_Tar = Annotated[bool, typer.Option("--tar", help="make a tar file")]
+_Owner = Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")]
+_HardLinks = Annotated[
+    bool, typer.Option("--hard-links", help="link to the store's own files, to which nobody may write then")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="print what was made as JSON")]
+
+
 def command(
     ctx: typer.Context,
-    what: Annotated[
-        str, typer.Argument(metavar="ARTIFACT|SYSTEM", help="an artifact's key, or a system that is built")
-    ],
-    destination: Annotated[
-        str, typer.Argument(help="the folder or tar file to make; `-` with --tar: stdout")
-    ],
-    tar: Annotated[bool, typer.Option("--tar", help="make a tar file")] = False,
-    owner: Annotated[str, typer.Option("--owner", help="`me`: all files are the caller's")] = "",
-    hard_links: Annotated[
-        bool,
-        typer.Option("--hard-links", help="link to the store's own files, to which nobody may write then"),
-    ] = False,
+    what: _What,
+    destination: _Destination,
+    tar: _Tar = False,
+    owner: _Owner = "",
+    hard_links: _HardLinks = False,
     repo: RepoOption = "",
     ref: RefOption = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
+    as_json: _AsJson = False,
 ) -> None:
     """Take a tree out of the store, as a folder or as a tar file.
 
@@ -69,27 +78,8 @@ def command(
     origin = origin_of(repo, ref)
     with reading_events(ctx.obj) as report, opened(ctx.obj, report, origin) as session:
         session.hold_cache()
-        named = named_artifact(what)
-        if named is None:
-            resolved, built = find_built(session, named_system(ctx.obj, session, what).graph.system.file)
-            if built is None:
-                raise LithifyError(f"{what} is not built yet", hints=[f"lithify build {what}"])
-            content, name, key = built.content, built.name, str(known(resolved.keys.system))
-        else:
-            content = content_of(session.repository, named)
-            key = full_key(session.repository, named)
-            name = named.name or str(
-                session.repository.commit(commit_of(session.repository, named)).metadata["name"]
-            )
-        order = Order(
-            name=name,
-            type="tar" if tar else "directory",
-            location=target,
-            values=values,
-            system=name,
-            content=content,
-            commit="",
-            definition_key=key,
+        order = _order(
+            _named(ctx.obj, session, what), "tar" if tar else "directory", target=target, values=values
         )
         if not piped:
             check_order(order)
@@ -97,19 +87,53 @@ def command(
         if piped:
             _write_to_stdout(order, workshop.store.reading, report)
             return
-        with bench(workshop, "checkout") as own:
-            carry_out(
-                order,
-                Works(
-                    repository=workshop.store.reading,
-                    scratch=own.scratch,
-                    report=report,
-                    sync=ctx.obj.settings.fsync,
-                ),
-                noted=False,
-            )
-    made = {"made": str(target), "type": order.type, "name": name, "key": key, "content": content.digest}
-    sys.stdout.write(json.dumps(made, indent=2) + "\n" if as_json else f"{target}\n")
+        _write(order, workshop, report, sync=ctx.obj.settings.fsync)
+    sys.stdout.write(json.dumps(_data(order), indent=2) + "\n" if as_json else f"{target}\n")
+
+
+class _Tree(Struct, frozen=True, kw_only=True):
+    """What is taken out."""
+
+    name: str
+    key: str
+    content: Content
+
+
+def _named(invocation: Invocation, session: Session, what: str) -> _Tree:
+    """Return the tree that a user means, by an artifact's key or by a system; raises where it is not in the store."""
+    named = named_artifact(what)
+    if named is None:
+        resolved, built = find_built(session, named_system(invocation, session, what).graph.system.file)
+        if built is None:
+            raise LithifyError(f"{what} is not built yet", hints=[f"lithify build {what}"])
+        return _Tree(name=built.name, key=str(known(resolved.keys.system)), content=built.content)
+    content = content_of(session.repository, named)
+    commit = commit_of(session.repository, named)
+    name = named.name or str(session.repository.commit(commit).metadata["name"])
+    return _Tree(name=name, key=full_key(session.repository, named), content=content)
+
+
+def _order(tree: _Tree, kind: str, *, target: Path, values: Mapping[str, str]) -> Order:
+    return Order(
+        name=tree.name,
+        type=kind,
+        location=target,
+        values=values,
+        system=tree.name,
+        content=tree.content,
+        commit="",
+        definition_key=tree.key,
+    )
+
+
+def _data(order: Order) -> dict[str, str]:
+    return {
+        "made": str(order.location),
+        "type": order.type,
+        "name": order.name,
+        "key": order.definition_key,
+        "content": order.content.digest,
+    }
 
 
 def _values(owner: str, *, hard_links: bool, tar: bool) -> dict[str, str]:
@@ -139,6 +163,12 @@ def _check_stdout(what: str, *, tar: bool, as_json: bool) -> None:
         raise UsageError(
             "a tar is not written to a terminal", hints=[f"lithify checkout {what} - --tar >FILE"]
         )
+
+
+def _write(order: Order, workshop: Workshop, report: Report, *, sync: bool) -> None:
+    with bench(workshop, "checkout") as own:
+        works = Works(repository=workshop.store.reading, scratch=own.scratch, report=report, sync=sync)
+        carry_out(order, works, noted=False)
 
 
 def _write_to_stdout(order: Order, repository: Repository, report: Report) -> None:
