@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,6 +25,8 @@ from lithify.sources.open_workspaces import open_workspaces
 
 _MOST_BYTES = 4 << 20
 """A definition is smaller; what is larger is not looked at."""
+_BLOCK = 32 << 10
+"""Read at first, which is all of nearly every file."""
 _KIND = re.compile(rb"^kind:[ \t]*[\"']?(\w+)", re.MULTILINE)
 _NAME = re.compile(r"^(?:-[ \t]+|[ \t]+(?:-[ \t]+)?)name:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _OPTION = re.compile(r"^  (?:(-\w), )?(--[\w-]+)(?: (?P<value>[\w.\[\]-]+))?(?:\s{2,}(?P<help>\S.*))?$")
@@ -150,10 +153,11 @@ def _named(kinds: Sequence[str], cwd: Path, operands: Sequence[str]) -> Iterator
         root = find_root(cwd)
     except LithifyError:
         return
+    tree = _Tree(root)
     for kind in kinds:
         skim = _SKIMMED.get(kind)
         if skim is not None:
-            yield from skim(root, cwd, operands)
+            yield from skim(tree, cwd, operands)
 
 
 class _Skimmed(Struct, frozen=True):
@@ -163,67 +167,80 @@ class _Skimmed(Struct, frozen=True):
     text: str
 
 
-def _skim(root: Path) -> Iterator[_Skimmed]:
-    """Yield the definitions below ``root`` whose kind is needed here; chunks' own files say nothing that strata do not."""
-    waiting = [root]
+class _Tree:
+    """The definitions around; each file is read once, whatever is looked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def skimmed(self) -> tuple[_Skimmed, ...]:
+        """The files whose kind is needed here; chunks' own files say nothing that strata do not."""
+        return tuple(_skim(str(self.root)))
+
+
+def _skim(root: str) -> Iterator[_Skimmed]:
+    waiting = [""]
     while waiting:
-        folder = waiting.pop()
+        below = waiting.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            with os.scandir(os.path.join(root, below)) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError:
             continue
-        if folder != root and any(entry.name == "VERSION" for entry in entries):
+        if below and any(entry.name == "VERSION" for entry in entries):
             continue  # another tree
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
-                    waiting.append(Path(entry.path))
+                    waiting.append(f"{below}{entry.name}/")
             elif entry.name.endswith(".morph"):
-                yield from _skimmed(Path(entry.path), root)
+                yield from _skimmed(entry.path, f"{below}{entry.name}")
 
 
-def _skimmed(path: Path, root: Path) -> Iterator[_Skimmed]:
+def _skimmed(path: str, name: str) -> Iterator[_Skimmed]:
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES)
+        with open(path, "rb", buffering=0) as file:
+            content = file.read(_BLOCK)
+            if len(content) == _BLOCK:
+                content += file.read(_MOST_BYTES)
     except OSError:
         return
     kind = _KIND.search(content)
     if kind is not None and kind[1].decode() in _HINTED:
-        text = content.decode(errors="replace")
-        yield _Skimmed(os.path.relpath(path, root), kind[1].decode(), text)
+        yield _Skimmed(name, kind[1].decode(), content.decode(errors="replace"))
 
 
-def _files(kind: str) -> Callable[[Path, Path, Sequence[str]], Iterator[Candidate]]:
-    def found(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _files(kind: str) -> Callable[[_Tree, Path, Sequence[str]], Iterator[Candidate]]:
+    def found(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
         del cwd, operands  # a name from the root is right wherever the command is started
-        return (Candidate(one.file, kind) for one in _skim(root) if one.kind == kind)
+        return (Candidate(one.file, kind) for one in tree.skimmed if one.kind == kind)
 
     return found
 
 
-def _chunks(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _chunks(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     del cwd, operands
     found: dict[str, str] = {}
-    for one in _skim(root):
+    for one in tree.skimmed:
         if one.kind == "stratum":
             for name in _NAME.findall(one.text):
                 found.setdefault(name, one.file)
     return (Candidate(name, f"chunk of {file}") for name, file in found.items())
 
 
-def _strata(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _strata(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     del cwd, operands
     name = re.compile(r"^name:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
-    found = ((one.file, name.search(one.text)) for one in _skim(root) if one.kind == "stratum")
+    found = ((one.file, name.search(one.text)) for one in tree.skimmed if one.kind == "stratum")
     return (Candidate(match[1], file) for file, match in found if match)
 
 
-def _deployments(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _deployments(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     """Yield the deployments of the cluster that was named; those of nested systems come with their parents."""
     named = operands[0] if operands else ""
-    wanted = {named, f"{named}.morph", os.path.relpath(cwd / named, root)}
-    for one in _skim(root):
+    wanted = {named, f"{named}.morph", os.path.relpath(cwd / named, tree.root)}
+    for one in tree.skimmed:
         if one.kind == "cluster" and one.file in wanted:
             yield from (Candidate(name, "deployment") for name in _deployed(one.text))
 
@@ -247,25 +264,25 @@ def _deployed(text: str) -> Iterator[str]:
                 yield name.strip("\"'")
 
 
-def _extensions(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _extensions(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     del cwd, operands
     extensions = importlib.import_module("lithify.definitions.extensions")
-    return (Candidate(name, "extension") for name in extensions.own_extensions(root))
+    return (Candidate(name, "extension") for name in extensions.own_extensions(tree.root))
 
 
-def _workspace_chunks(root: Path, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
+def _workspace_chunks(tree: _Tree, cwd: Path, operands: Sequence[str]) -> Iterator[Candidate]:
     """Yield what may be opened, or what is open, as the action before asks."""
     if operands[:1] == ["open"]:
-        yield from _chunks(root, cwd, operands)
+        yield from _chunks(tree, cwd, operands)
     elif operands[:1] != ["list"]:
         try:
-            known = open_workspaces(root)
+            known = open_workspaces(tree.root)
         except LithifyError:
             return
         yield from (Candidate(name, one.path) for name, one in known.items())
 
 
-_SKIMMED: dict[str, Callable[[Path, Path, Sequence[str]], Iterator[Candidate]]] = {
+_SKIMMED: dict[str, Callable[[_Tree, Path, Sequence[str]], Iterator[Candidate]]] = {
     "system": _files("system"),
     "cluster": _files("cluster"),
     "chunk": _chunks,

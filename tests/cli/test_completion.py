@@ -133,6 +133,30 @@ def test_nothing_slow_is_imported() -> None:
     assert not modules & {"typer", "rich", "pydantic", "yaml", "gi", "httpx", "sqlite3", "asyncio", "ssl"}
 
 
+OPENED = """\
+import sys
+from pathlib import Path
+from lithify.cli.completing import candidates
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
+candidates(["why", ""], Path(sys.argv[1]))
+print(sum(str(name).endswith(".morph") for name in opened))
+"""
+
+
+def test_each_file_is_read_once_whatever_may_stand_there(tree: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", OPENED, tree], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert int(said.stdout) == len(list(tree.rglob("*.morph")))
+
+
+def test_names_at_the_end_of_a_large_file_are_offered(tree: Path) -> None:
+    path = tree / "strata" / "work.morph"
+    path.write_text(path.read_text() + "# a comment\n" * 10_000 + "- name: last-of-all\n")
+    assert offered(tree, "log", "last") == ["last-of-all"]
+
+
 def test_the_command_prints_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typist = typist_on(tmp_path, TREE, capsys)
     assert typist.type("completion fish") == f"$ lithify completion fish\n{SCRIPTS['fish']}[0]\n"
