@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lithify.cache import CacheFolder
 from lithify.cli.invocation import Invocation
 from lithify.cli.own_cache import own_cache
 from lithify.cli.reporting import reading_events
 from lithify.errors import LithifyError, UsageError
-from lithify.events import Waiting
+from lithify.events import Report, Waiting
 from lithify.lease import Lease
 from lithify.process import find_program, start
+from lithify.schedule.building import reserve
 from lithify.staging.namespace import enter
+from lithify.store.writing import Store
 
 _NEEDS_NONE = frozenset({"--help", "-h", "--version"})
 """Words with which ostree looks at no repository."""
+_READING = frozenset(
+    {"cat", "checkout", "checksum", "diff", "export", "find-remotes", "log", "ls", "rev-parse", "show"}
+)
+"""Commands of ostree that write nothing, and look at nothing but what a ref names."""
 
 
 def command(
@@ -33,8 +40,8 @@ def command(
     """Run the `ostree` of this machine on the cache's repository, in which `d/KEY` is the build with that definition key.
 
     It gets --repo, the caller's environment, and a user namespace in which files have the owners that they have in builds.
-    While it runs, `lithify gc` takes no build. Settings stand before its first word; all that follows is ostree's own, --help
-    too. Exit status 1 where ostree fails, with whatever status.
+    While it runs, `lithify gc` takes no build, and waits where ostree may write. Settings stand before its first word; all that
+    follows is ostree's own, --help too. Exit status 1 where ostree fails, with whatever status.
 
     \b
     Examples:
@@ -62,7 +69,25 @@ def command(
                 f"there is no repository in the cache {cache.root} yet", hints=["the first build makes it"]
             )
         enter()
-        _run(line, ctx.obj)
+        with _kept_from_collectors(cache, words, ctx.obj, report, claim):
+            _run(line, ctx.obj)
+
+
+@contextmanager
+def _kept_from_collectors(
+    cache: CacheFolder, words: Sequence[str], invocation: Invocation, report: Report, claim: Lease
+) -> Iterator[None]:
+    """Keep garbage from being collected while ostree may write: a collector waits for us then, and says so.
+
+    Without it, it would wait inside of libostree and say nothing, and keep all builds waiting.
+    """
+    if next((word for word in words if not word.startswith("-")), "") in _READING:
+        yield
+        return
+    settings = invocation.settings
+    store = Store(cache, sync=settings.fsync, min_free=reserve(cache), report=report, lease=claim)
+    with store.shared_lock():
+        yield
 
 
 def _line(repository: Path, words: Sequence[str]) -> list[str]:

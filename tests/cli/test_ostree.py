@@ -91,18 +91,48 @@ def test_it_says_what_ostree_says(program: Program) -> None:
     assert said.stderr == "error: Refspec 'nothing' not found\nERROR: ostree failed (exit_code=1)\n"
 
 
-def test_the_cache_is_held_while_it_runs(program: Program) -> None:
-    """ostree waits for somebody to write into a fifo: meanwhile nobody has the cache alone, and SIGTERM ends both."""
+def test_a_collector_waits_for_it_and_says_so(program: Program) -> None:
+    """ostree waits for somebody to write into a fifo; SIGTERM ends both it and lithify."""
     fifo = program.folder / "fifo"
     os.mkfifo(fifo)
     if program.user is not None:
         shutil.chown(fifo, program.user)
     child = program.start("ostree", "commit", "-b", "fed", "--orphan", f"--tree=tar={fifo}")
     with open(fifo, "wb"):  # opens once ostree has opened it
-        lock = program.cache / "locks" / "in-use"
-        held = subprocess.run([*as_owner(), "flock", "-n", str(lock), "true"], check=False).returncode
+        held = [in_use(program, name) for name in ("in-use", "store")]
+        reading = program.run("ostree", "refs", "--list")
+        collector = program.start("gc")
+        assert collector.stderr is not None
+        assert f"waiting for process {child.pid}" in collector.stderr.readline()
         child.send_signal(signal.SIGTERM)
         _, said = stuck.communicate(child)
-    assert (held, child.returncode) == (1, 130), said
+    assert (held, child.returncode, reading.status) == ([True, True], 130, 0), said
     assert said.splitlines()[-1] == "ERROR: interrupted"
+    stuck.communicate(collector)
+    assert collector.returncode == 0
     fifo.unlink()
+
+
+def test_one_that_only_reads_keeps_nobody_waiting(program: Program) -> None:
+    """Nobody reads the pipe into which ostree writes more than it holds: it stays."""
+    big = program.folder / "big"
+    big.mkdir()
+    (big / "zeros").write_bytes(bytes(1 << 20))
+    if program.user is not None:
+        shutil.chown(big, program.user)
+    program.done("ostree", "commit", "-b", "big", f"--tree=dir={big}")
+    child = program.start("ostree", "cat", "big", "/zeros")
+    assert child.stdout is not None
+    assert child.stdout.read(1) == "\0"
+    said = program.run("gc", "--gc-keep", "0")
+    held = [in_use(program, name) for name in ("in-use", "store")]
+    stuck.communicate(child)
+    assert (said.status, held, child.returncode) == (0, [True, False], 0)
+    assert "another command works on the cache, so no build was removed" in said.stderr
+    shutil.rmtree(big)
+
+
+def in_use(program: Program, name: str) -> bool:
+    """Return whether somebody has a lock of the cache."""
+    lock = program.cache / "locks" / name
+    return subprocess.run([*as_owner(), "flock", "-n", str(lock), "true"], check=False).returncode == 1
