@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lithify.build.compiler_cache import (
     CompilerCache,
@@ -29,6 +30,7 @@ from lithify.build.metadata import (
     Run,
     chunk_metadata,
     read_chunk,
+    source_records,
 )
 from lithify.build.recording import run_of
 from lithify.build.splitting import split_tree
@@ -40,7 +42,7 @@ from lithify.errors import BuildFailed, Interrupted, UnsafeContent
 from lithify.events import CompilerCacheUsed, StepStarted, Warned, timed
 from lithify.graph.environment import BOOTSTRAP_ROOT, chunk_environment
 from lithify.graph.model import Chunk, Command
-from lithify.graph.pins import Pin, source_identity
+from lithify.graph.pins import Pin
 from lithify.sources.compose import compose
 from lithify.staging.area import staging_area
 from lithify.staging.capture import Captured, capture_destdir
@@ -81,6 +83,8 @@ class LaidOut(Struct, frozen=True, kw_only=True):
     """The build folder; of an import, the DESTDIR."""
     destdir: Path
     digest: str
+    seconds: float = 0.0
+    """How long it took to lay them out."""
     kept: KeptSteps | None = None
     """The course of the steps in a build folder that is kept from build to build."""
 
@@ -105,6 +109,7 @@ def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple
     workshop.report(StepStarted(name=chunk.name, step="unpack"))
     destdir = plain_folder(bench.staging / "inst")
     build = destdir if chunk.build_system == IMPORT else plain_folder(bench.scratch / "build")
+    began = time.monotonic()
     with timed(workshop.report, "unpack", chunk.name):
         digest = compose(
             [source for source, _ in pins],
@@ -114,7 +119,7 @@ def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple
             keep_git=chunk.keep_git,
         )
     crash_point("chunk.laid-out")
-    return LaidOut(build=build, destdir=destdir, digest=digest)
+    return LaidOut(build=build, destdir=destdir, digest=digest, seconds=time.monotonic() - began)
 
 
 def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: LaidOut) -> BuiltChunk:
@@ -125,7 +130,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
     """
     chunk = order.chunk
     started = int(time.time())
-    seconds: dict[str, float] = {}
+    seconds = {"unpack": laid_out.seconds}
     peak = None
     with LogWriter(order.log, limit=workshop.limits.log_bytes) as log:
         if chunk.commands and chunk.build_system != IMPORT:
@@ -313,6 +318,7 @@ def _publish(
 ) -> BuiltChunk:
     chunk = order.chunk
     manifest = _with_devices(captured.manifest, chunk)
+    began = time.monotonic()
     with workshop.store.transaction() as transaction:
         tree = transaction.take(laid_out.destdir, manifest)
         whole = Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
@@ -329,25 +335,11 @@ def _publish(
             artifacts=artifacts,
             files=captured.files,
             size=captured.bytes,
-            run=run,
+            run=replace(run, seconds={**run.seconds, "publish": time.monotonic() - began}),
         )
         root = transaction.chunk_root(tree, {name: content.tree for name, content in artifacts.items()})
         commit = transaction.commit(root, metadata, refs=order.keys.refs("chunk", chunk.name, chunk.arch))
     return read_chunk(workshop.store.reading, commit)
-
-
-def source_records(pins: Sequence[tuple[Source, Pin]]) -> list[dict[str, Any]]:
-    """Return what a commit says of its sources: as declared, and what each is pinned to."""
-    return [
-        {
-            "source": source_identity(source),
-            "into": source.into,
-            "kind": pin.kind,
-            "pin": pin.digest_data,
-            "fetch": pin.fetch,
-        }
-        for source, pin in pins
-    ]
 
 
 def _with_devices(manifest: Manifest, chunk: Chunk) -> Manifest:

@@ -11,8 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from lithify.definitions.model import Source
 from lithify.graph.canonical import digest
 from lithify.graph.model import BuildKey, Chunk, ContentDigest, DefinitionKey, SystemGraph
+from lithify.graph.pins import Pin, source_identity
 from lithify.store.gvariant import Tree
 from lithify.store.manifest import Manifest
 from lithify.store.reading import Commit, Repository
@@ -281,3 +283,17 @@ def read_system(commit: str, stored: Commit) -> BuiltSystem:
             digest=ContentDigest(metadata["content"]),
         ),
     )
+
+
+def source_records(pins: Sequence[tuple[Source, Pin]]) -> list[dict[str, Any]]:
+    """Return what a commit says of its sources: as declared, and what each is pinned to."""
+    return [
+        {
+            "source": source_identity(source),
+            "into": source.into,
+            "kind": pin.kind,
+            "pin": pin.digest_data,
+            "fetch": pin.fetch,
+        }
+        for source, pin in pins
+    ]

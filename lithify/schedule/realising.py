@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lithify.build.baserock import ClassicIdentity
-from lithify.build.chunk import IMPORT, ChunkOrder, LaidOut, build_chunk, lay_out, source_records
+from lithify.build.chunk import IMPORT, ChunkOrder, LaidOut, build_chunk, lay_out
 from lithify.build.kept_folder import kept_folder
 from lithify.build.metadata import (
     BothKeys,
@@ -29,6 +29,7 @@ from lithify.build.metadata import (
     licensing_facts,
     read_chunk,
     read_system,
+    source_records,
 )
 from lithify.build.system import SystemOrder, compose_system
 from lithify.build.workshop import Bench, Workshop, bench

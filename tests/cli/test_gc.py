@@ -13,6 +13,7 @@ import pytest
 
 from lithify.cache import CacheFolder
 from lithify.lease import Lease
+from lithify.store.reading import Repository
 from tests.build.definitions import small_tree
 from tests.inside import folder_of
 from tests.program import Program, write_files
@@ -86,6 +87,11 @@ def test_what_is_there_is_what_the_disk_has(program: Program) -> None:
     assert sorted(one["name"] for one in artifacts) == ["app", "app", "lib", "odd", "shell", "small", "small"]
     assert [one["kept-by"] for one in artifacts].count("small") == 5
     shell = next(one for one in artifacts if one["name"] == "shell")
+    timings = Repository(program.cache / "ostree").commit(shell["commit"]).metadata["timings"]
+    assert timings.keys() == {"unpack", "capture", "publish"}, (
+        "it is imported: that is all that there is to it"
+    )
+    assert shell["seconds"] == sum(timings.values()) / 1000
     assert shell["alone"] < shell["size"] / 10  # the systems have its files too
     assert sum(one["size"] for one in artifacts) > found["total"]
     text = program.done("du", "--artifacts").stdout.splitlines()
@@ -182,9 +188,11 @@ def test_a_build_ends_with_the_size_that_is_set(program: Program) -> None:
     assert "builds and sources are gone" in said.stderr
     assert held(program)["total"] <= size + 60_000
     assert program.done("build", "small", "--cachedir-max-size", "1k").stderr == ""  # nothing to do
-    change(program, "cat main main main", "cat main main")
+    change(program, "cat main main main", "cat main main main main")  # never built
     said = program.done("build", "small", "--cachedir-max-size", "1k")
     assert "warning: the cache has" in said.stderr
+    change(program, "cat main main main main", "cat main main")
+    program.done("build", "small")
     assert program.done("build", "small").stderr == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lithify.build.chunk import source_records
+from lithify.build.metadata import source_records
 from lithify.definitions.model import (
     ArchiveSource,
     DebianBinaries,
