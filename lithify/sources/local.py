@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import os
 import stat
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from lithify.definitions.model import LocalSource
+from lithify.definitions.model import LocalSource, Source
 from lithify.errors import PinMismatch, SourceError, UnsafeContent
 from lithify.graph.canonical import Value
 from lithify.graph.pins import Pin
 from lithify.sources.context import SourceContext
-from lithify.sources.tree import SETTLED_NS, is_git, look_at, plain_digest, plain_mode, walk
+from lithify.sources.folder_digests import FACT, folder_digests
+from lithify.sources.tree import is_git, look_at, plain_digest, plain_mode, walk
 
-_FACT = "local-tree"
-"""How a folder looks → the digest of what it holds."""
 _AT_ONCE = 1 << 30
 """Bytes that one call copies at most."""
 
@@ -39,8 +38,8 @@ class LocalKind:
 
     def pin(self, source: LocalSource, context: SourceContext) -> Pin:
         """Read the content as it is now; no network."""
-        found = below_definitions(source.path, context.definitions_root)
-        return Pin(kind="local", digest_data={"tree": _digest(found, source.path, context)})
+        known = pin_folders([source], context).get(source)
+        return known or _pin(_digest(below_definitions(source.path, context.definitions_root), source.path))
 
     def is_fetched(self, source: LocalSource, pin: Pin, context: SourceContext) -> bool:
         """Whether it is there: always."""
@@ -58,7 +57,7 @@ class LocalKind:
         else:
             _copy_file(os.fsencode(found), os.fsencode(into / found.name), found.stat())
         # What still looks as it did when it was read is what was read: the copy need not be read as well.
-        read = context.facts.get(_FACT, look_at(found).digest) if whole else None
+        read = context.facts.get(FACT, look_at(found).digest) if whole else None
         tree = read or plain_digest(into)
         if tree != pin.digest_data["tree"]:
             raise PinMismatch(
@@ -100,19 +99,25 @@ def below_definitions(path: str, root: Path) -> Path:
     return real
 
 
-def _digest(found: Path, name: str, context: SourceContext) -> str:
-    """Return the digest of a file or folder; one that was read before and looks the same is not read again."""
+def pin_folders(sources: Iterable[LocalSource], context: SourceContext) -> dict[Source, Pin]:
+    """Return the pins of local folders, read all at once; what cannot be read is left out, and told by who pins it alone."""
+    places: dict[LocalSource, Path] = {}
+    for source in sources:
+        with suppress(SourceError):
+            found = below_definitions(source.path, context.definitions_root)
+            if found.is_dir():
+                places[source] = found
+    digests = folder_digests(list(dict.fromkeys(places.values())), context)
+    return {source: _pin(digests[found]) for source, found in places.items() if found in digests}
+
+
+def _pin(tree: str) -> Pin:
+    return Pin(kind="local", digest_data={"tree": tree})
+
+
+def _digest(found: Path, name: str) -> str:
     try:
-        if not found.is_dir():
-            return plain_digest(found)
-        before = time.time_ns()
-        look = look_at(found)
-        known = context.facts.get(_FACT, look.digest)
-        if known is None:
-            known = plain_digest(found)
-            if look.newest < before - SETTLED_NS:
-                context.facts.put(_FACT, look.digest, known)
-        return known
+        return plain_digest(found)
     except UnsafeContent as error:
         raise UnsafeContent(f"the local source {name}: {error.message}") from error
     except OSError as error:

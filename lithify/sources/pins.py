@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lithify.definitions.model import GitSource, Source
+from lithify.definitions.model import GitSource, LocalSource, Source
 from lithify.errors import SourceError, Unpinned
 from lithify.events import Warned
 from lithify.graph.pins import Pin, declared_pin, git_pin, source_identity
 from lithify.sources.context import SourceContext
 from lithify.sources.git_refs import resolve_refs
 from lithify.sources.kinds import UNLOCKED, kind_of
+from lithify.sources.local import pin_folders
 from lithify.sources.lock import Lock
 
 LOCK_FORMAT = 9
@@ -28,9 +29,12 @@ def resolve_pins(
     before it, branches and tags are looked up on their servers, with a warning. Raises :class:`SourceError` for a local file
     that is missing, or a server that does not answer.
     """
-    pins: dict[Source, Pin] = {}
+    folders = [source for source in declared if isinstance(source, LocalSource)]
+    pins = pin_folders(folders, context)
     floating: list[GitSource] = []
     for source, chunk in declared.items():
+        if source in pins:
+            continue
         pin = declared_pin(source) or lock.get(source)
         if pin is not None:
             pins[source] = pin

@@ -9,18 +9,29 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from lithify.errors import UnsafeContent
+from lithify.sources.plain_tree import (
+    Special,
+    content_of,
+    digest_rows,
+    file_digest,
+    is_git,
+    plain_mode,
+    plain_rows,
+    walk,
+)
 
-FORMAT = b"lithify source tree 1"
+__all__ = ["file_digest", "is_git", "plain_mode", "walk"]
+
+
 _NANOSECONDS = 1_000_000_000
 _CAPABILITY = "security.capability"
-_AT_ONCE = 1 << 18
-"""Bytes read at a time; most files are smaller."""
 SETTLED_NS = 3_000_000_000
 """A file whose status changed this short ago may change again and look the same: no look at it is relied upon."""
 
@@ -42,13 +53,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 def digest_entries(entries: Collection[Entry]) -> str:
     """Return the digest of a tree, 64 hex digits; the order of ``entries`` does not matter."""
-    total = hashlib.sha256(FORMAT)
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        owner = b"%o %d:%d" % (entry.mode, entry.uid, entry.gid)
-        # Six fields that can hold no NUL, each ended by one: no two lists of entries give the same bytes.
-        fields = (entry.kind, owner, entry.path, entry.content, entry.capability.hex().encode())
-        total.update(b"".join(field + b"\0" for field in fields))
-    return total.hexdigest()
+    return digest_rows(astuple(entry) for entry in entries)
 
 
 def seal(root: Path, *, time: int, leave_out: Collection[Path] = (), known: str | None = None) -> str:
@@ -73,36 +78,16 @@ def seal(root: Path, *, time: int, leave_out: Collection[Path] = (), known: str 
     return known
 
 
-def walk(
-    top: bytes, skip: Callable[[bytes], bool] = lambda path: False
-) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Yield every path below ``top`` with its status, each folder before what is in it; links are not followed.
-
-    A path that ``skip`` says yes to is left out, with all below it.
-    """
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(folder) as found:
-            items = list(found)
-        folders = []
-        for item in items:
-            if skip(item.path):
-                continue
-            status = item.stat(follow_symlinks=False)
-            yield item.path, status
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(item.path)
-        waiting.extend(folders)
-
-
 def _entry(
     path: bytes, relative: bytes, status: os.stat_result, first_names: dict[tuple[int, int], bytes]
 ) -> Entry:
     first = relative
     if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
         first = first_names.setdefault((status.st_dev, status.st_ino), relative)
-    kind, content = (b"h", first) if first != relative else _content(path, relative, status)
+    try:
+        kind, content = (b"h", first) if first != relative else content_of(path, status)
+    except Special as error:
+        raise _unsafe(relative) from error
     return Entry(
         path=relative,
         kind=kind,
@@ -112,31 +97,6 @@ def _entry(
         content=content,
         capability=_capability(path) if stat.S_ISREG(status.st_mode) else b"",
     )
-
-
-def _content(path: bytes, relative: bytes, status: os.stat_result) -> tuple[bytes, bytes]:
-    """Return what an entry is and holds: its kind, and the digest of a file or where a link leads."""
-    if stat.S_ISREG(status.st_mode):
-        return b"f", file_digest(path)
-    if stat.S_ISDIR(status.st_mode):
-        return b"d", b""
-    if stat.S_ISLNK(status.st_mode):
-        return b"l", os.readlink(path)
-    raise UnsafeContent(f"{os.fsdecode(relative)!r} is neither a file nor a folder nor a link")
-
-
-def file_digest(path: bytes | Path) -> bytes:
-    """Return the SHA-256 of a file's content in hex."""
-    digest = hashlib.sha256()
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while part := os.read(descriptor, _AT_ONCE):
-            digest.update(part)
-            if len(part) < _AT_ONCE:  # the end; a third of the calls are saved
-                break
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest().encode()
 
 
 def _capability(path: bytes) -> bytes:
@@ -154,34 +114,20 @@ def level(root: Path) -> None:
             os.chmod(path, wanted)
 
 
-def plain_mode(status: os.stat_result) -> int:
-    """Return the permissions that an entry of a plain source tree has."""
-    if stat.S_ISLNK(status.st_mode):
-        return 0o777
-    return 0o755 if stat.S_ISDIR(status.st_mode) or status.st_mode & 0o111 else 0o644
-
-
 def read_plain(root: Path, skip: Callable[[bytes], bool]) -> str:
     """Return the digest that a folder has as a plain source tree, changing nothing in it.
 
     ``skip`` says of a path that it, and all below it, is none of the source. Raises :class:`UnsafeContent` for what is no
     file, folder or link.
     """
-    top = os.fsencode(root)
-    entries = []
-    for path, status in walk(top, skip):
-        kind, content = _content(path, path[len(top) + 1 :], status)
-        entries.append(
-            Entry(
-                path=path[len(top) + 1 :], kind=kind, mode=plain_mode(status), uid=0, gid=0, content=content
-            )
-        )
-    return digest_entries(entries)
+    try:
+        return digest_rows(plain_rows(os.fsencode(root), skip))
+    except Special as error:
+        raise _unsafe(os.path.relpath(error.args[0], os.fsencode(root))) from error
 
 
-def is_git(path: bytes) -> bool:
-    """Return whether a path is git's own, which is no part of a source that lies in a work tree."""
-    return path.endswith(b"/.git")
+def _unsafe(relative: bytes) -> UnsafeContent:
+    return UnsafeContent(f"{os.fsdecode(relative)!r} is neither a file nor a folder nor a link")
 
 
 def plain_digest(found: Path) -> str:
@@ -203,6 +149,8 @@ class Look(Struct, frozen=True, kw_only=True):
     """When the last status in it changed, nanoseconds since 1970."""
     size: int
     """Bytes of all that it holds."""
+    count: int
+    """Files, folders and links."""
 
 
 def look_at(found: Path) -> Look:
@@ -222,4 +170,4 @@ def look_at(found: Path) -> Look:
         facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
         listing.update(b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns))
         newest = max(newest, status.st_ctime_ns)
-    return Look(digest=listing.hexdigest(), newest=newest, size=size)
+    return Look(digest=listing.hexdigest(), newest=newest, size=size, count=len(items))

@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lithify.definitions.model import LocalSource
 from lithify.errors import PinMismatch, SourceError, UnsafeContent
 from lithify.sources.compose import compose, known_tree_digest
-from lithify.sources.local import LocalKind
-from lithify.sources.tree import seal
+from lithify.sources.folder_digests import shares
+from lithify.sources.local import LocalKind, pin_folders
+from lithify.sources.tree import plain_digest, seal
 from tests.sources.conftest import Place, fails, needs_root
 
 KIND = LocalKind()
@@ -80,7 +83,9 @@ def test_what_was_read_is_not_read_again_from_the_copy(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder(place.root)
-    monkeypatch.setattr("lithify.sources.local.SETTLED_NS", -(10**12))  # as if nobody had touched it for long
+    monkeypatch.setattr(
+        "lithify.sources.folder_digests.SETTLED_NS", -(10**12)
+    )  # as if nobody had touched it for long
     source = LocalSource(path="conf")
     context = place()
     pin = KIND.pin(source, context)
@@ -88,7 +93,7 @@ def test_what_was_read_is_not_read_again_from_the_copy(
     into.mkdir()
     read: list[bytes | Path] = []
     with monkeypatch.context() as patched:
-        patched.setattr("lithify.sources.tree.file_digest", read.append)
+        patched.setattr("lithify.sources.plain_tree.file_digest", read.append)
         tree = compose([source], {source: pin}, into, context)
     assert read == []
     assert tree == pin.digest_data["tree"] == seal(into, time=1)
@@ -104,7 +109,7 @@ def test_below_a_folder_it_is_read_again(
 ) -> None:
     """The digest of the part is not that of the whole."""
     folder(place.root)
-    monkeypatch.setattr("lithify.sources.local.SETTLED_NS", -(10**12))
+    monkeypatch.setattr("lithify.sources.folder_digests.SETTLED_NS", -(10**12))
     source = LocalSource(path="conf", into="below")
     context = place()
     pins = {source: KIND.pin(source, context)}
@@ -156,3 +161,30 @@ def test_special_files_are_refused(place: Place) -> None:
     os.mkfifo(place.root / "conf/pipe")
     with fails(UnsafeContent, "conf", "'pipe' is neither"):
         KIND.pin(LocalSource(path="conf"), place())
+
+
+def test_many_folders_are_read_in_several_processes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has the digest that it has alone; what cannot be read is told by who reads it alone."""
+    monkeypatch.setattr("lithify.sources.folder_digests.WORTH", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3))
+    for number in range(7):
+        (place.root / f"f{number}/a").mkdir(parents=True)
+        (place.root / f"f{number}/a/new\nline").write_text("x" * number)
+    os.mkfifo(place.root / "f6/pipe")
+    sources = [LocalSource(path=f"f{number}") for number in range(8)]
+    found = pin_folders(sources, place())
+    assert list(found) == sources[:6]
+    assert [pin.digest_data["tree"] for pin in found.values()] == [
+        plain_digest(place.root / f"f{number}") for number in range(6)
+    ]
+    with fails(UnsafeContent, "the local source f6: 'pipe' is neither"):
+        KIND.pin(sources[6], place())
+
+
+@given(st.lists(st.integers(0, 1000), max_size=30), st.integers(1, 4))
+def test_folders_are_dealt_evenly(weights: list[int], count: int) -> None:
+    folders = {Path(str(number)): weight for number, weight in enumerate(weights)}
+    parts = shares(folders, count)
+    assert sorted(folder for part in parts for folder in part) == sorted(folders)
+    totals = [sum(folders[folder] for folder in part) for part in parts]
+    assert max(totals) - min(totals) <= max(weights, default=0)
