@@ -106,8 +106,7 @@ class Counting(Contender):
 def test_programs_take_turns_and_may_refuse(tmp_path: Path) -> None:
     one, two = Counting(tmp_path, "one", {}), Counting(tmp_path, "two", {"changed": "cannot"})
     results = compare([one, two], ROWS[:2], 2, lambda _: None)
-    each_round = [("one", "nothing"), ("two", "nothing"), ("one", "changed")]
-    assert Counting.order == each_round * 2
+    assert Counting.order == [("one", "nothing"), ("two", "nothing")] * 2 + [("one", "changed")] * 2
     assert [result["seconds"] for result in results] == [{"one": [1, 1], "two": [1, 1]}, {"one": [2, 2]}]
     assert [result["refused"] for result in results] == [{}, {"two": "cannot"}]
     assert [result["processor"] for result in results] == [
@@ -115,6 +114,14 @@ def test_programs_take_turns_and_may_refuse(tmp_path: Path) -> None:
         {"one": [0.5, 0.5]},
     ]
     assert all(len(result["load"]) == 2 for result in results)
+
+
+def test_what_makes_files_is_measured_before_others_remove_as_many(tmp_path: Path) -> None:
+    Counting.order.clear()
+    one = Counting(tmp_path, "one", {"check_out": "cannot"})
+    results = compare([one], ROWS, 1, lambda _: None)
+    assert [row for _, row in Counting.order] == ["take", "nothing", "changed", "trivial"]
+    assert [result["name"] for result in results] == [row.name for row in ROWS]
 
 
 def test_processor_time_is_that_of_the_last_command(tmp_path: Path) -> None:
