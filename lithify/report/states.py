@@ -83,10 +83,10 @@ def expectation(session: Session, resolved: Resolved, wanted: Sequence[str] | No
 
 
 def due_by(session: Session, resolved: Resolved, plan: Plan, *, whole: bool) -> list[State]:
-    """Return what a plan is going to build, each with its cause: the chunks and, if it is ``whole``, the system."""
+    """Return what a plan is going to build, each with its cause: chunks; of a ``whole`` one that has none, the system."""
     keys = resolved.keys
     states = [_state(session, "chunk", name, keys.chunk[name], True) for name in plan.to_build]
-    if whole:
+    if whole and not states:
         states.append(_state(session, "system", resolved.graph.system.name, keys.system, True))
     return _with_causes(session, resolved, states)
 

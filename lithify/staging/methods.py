@@ -7,13 +7,14 @@ same result; a setting can force one.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lithify.cache import CacheFolder, is_full_error, no_space, remove_tree
+from lithify.cache import CacheFolder, hold_lock, is_full_error, no_space, remove_tree
 from lithify.errors import HostError, LithifyError, UsageError
 from lithify.staging.changes import note_state, upper_of_copy
 from lithify.staging.copying import copy_stack, unlinked
@@ -168,8 +169,16 @@ def choose(cache: CacheFolder, forced: str = "auto") -> Method:
 
 
 def _try(cache: CacheFolder, method: Method) -> None:
-    folder = cache.staging / f"trial-{os.getpid()}"
-    remove_tree(folder)
+    label = f"trial-{os.getpid()}-{secrets.token_hex(4)}"  # as a bench is named: what a kill leaves goes with theirs
+    lock = cache.locks / f"bench-{label}"
+    with hold_lock(lock):
+        try:
+            _try_in(cache.staging / label, method)
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _try_in(folder: Path, method: Method) -> None:
     folder.mkdir(mode=0o700)
     try:
         for name in ("low", "high", "upper", "work", "root"):

@@ -22,6 +22,7 @@ def main() -> int:
     say(f"seed {seed}")
     failed = False
     results = {}
+    options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.only or PARTS:
         folder = Path(tempfile.mkdtemp(prefix=f"lithify-faults-{name}-", dir=options.folder))
         began = time.monotonic()

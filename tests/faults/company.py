@@ -131,7 +131,7 @@ class _Company(Struct, kw_only=True):
 
 def run(extent: Extent) -> Tally:
     """Keep eight commands going; see :mod:`tests.faults.parts`."""
-    tally = Tally()
+    tally = Tally(say=extent.say)
     with workload(extent.folder, extent.variants) as work:
         write_files(work.program.definitions, {"systems/other.morph": OTHER_SYSTEM})
         company = _Company(

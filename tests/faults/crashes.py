@@ -148,7 +148,7 @@ def cycle(variants: int) -> Iterator[tuple[Task, int]]:
 def run(extent: Extent) -> Tally:
     """Kill as often as is asked for; see :mod:`tests.faults.parts`."""
     adopt_orphans()
-    tally = Tally()
+    tally = Tally(say=extent.say)
     with workload(extent.folder, extent.variants) as work:
         bench = _Bench(work=work, tally=tally, random=Random(extent.seed), seed=extent.seed)
         began = time.monotonic()
@@ -248,7 +248,7 @@ class _Bench(Struct, kw_only=True):
             return child.communicate(timeout=LONGEST)
         except subprocess.TimeoutExpired:
             child.kill()
-            self.tally.failures.append(f"{task.name}: it hangs")
+            self.tally.fail(f"{task.name}: it hangs")
             return child.communicate()
 
     def again(self, task: Task) -> Said:

@@ -289,10 +289,10 @@ def disks(extent: Extent) -> Tally:
 
     That is done in an order by chance: where time runs out before all is, there is some of each.
     """
-    tally = Tally()
+    tally = Tally(say=extent.say)
     bench = make_bench(extent.folder)
     if bench.shim is None:
-        tally.failures.append("there is no C compiler (cc): no call can be made to fail")
+        tally.fail("there is no C compiler (cc): no call can be made to fail")
         return tally
     with ExitStack() as stack:
         trials = [*_broken(bench, extent, tally), *_with_few_descriptors(bench)]

@@ -55,12 +55,19 @@ class Tally(Struct, kw_only=True):
     """What went wrong, each with all that is needed to do it again."""
     figures: dict[str, Any] = field(default_factory=dict)
     """What was measured, by name; with its unit in the name."""
+    say: Callable[[str], None] = lambda text: None
+    """Shows a failure as soon as it is seen: a run may take an hour."""
 
     def check(self, holds: bool, failure: str) -> bool:
         """Note a failure where something does not hold; return whether it does."""
         if not holds:
-            self.failures.append(failure)
+            self.fail(failure)
         return holds
+
+    def fail(self, failure: str) -> None:
+        """Note a failure."""
+        self.failures.append(failure)
+        self.say(f"FAILED: {failure}")
 
 
 def part(name: str) -> Callable[[Extent], Tally]:

@@ -34,7 +34,7 @@ FIFTH = 5
 
 def run(extent: Extent) -> Tally:
     """Lose power as often as is asked for; see :mod:`tests.faults.parts`."""
-    tally = Tally()
+    tally = Tally(say=extent.say)
     if os.geteuid() != 0:
         tally.outcomes["left out: only root mounts a file system"] += 1
         return tally

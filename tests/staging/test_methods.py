@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from lithify.build.benches import leftovers, sweep
 from lithify.cache import open_cache
 from lithify.errors import HostError, NoSpace, UsageError
 from lithify.staging.area import each_once, staging_area
 from lithify.staging.capture import capture_upper
-from lithify.staging.methods import choose, methods_of
+from lithify.staging.methods import Method, choose, methods_of
 from lithify.staging.mounting import MOST_LOWERS, Stack
 from lithify.staging.names import names_in_memory
 from lithify.staging.syscalls import mount, unmount
@@ -128,6 +129,26 @@ def applied(
 def without_links(tree: dict[str, list[object]]) -> dict[str, list[object]]:
     """Return a tree without what says which files are one: that is the manifest's to say."""
     return {path: [*entry[:3], str(entry[3]).split(" (is ")[0], entry[4]] for path, entry in tree.items()}
+
+
+def test_what_a_killed_trial_leaves_goes_as_what_a_killed_build_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = open_cache(tmp_path / "cache")
+    killing = Method(name="killed", detail="", most_layers=None, mount=lambda *_: os._exit(9))
+    monkeypatch.setattr("lithify.staging.methods.methods_of", lambda _: [killing])
+    child = os.fork()
+    if child == 0:
+        try:
+            choose(cache)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    (label,) = leftovers(cache)
+    assert label.startswith("trial-")
+    sweep(cache, lambda label, failed: not failed)
+    assert os.listdir(cache.staging) == []
+    assert [name for name in os.listdir(cache.locks) if name.startswith("bench-")] == []
 
 
 @pytest.mark.slow
