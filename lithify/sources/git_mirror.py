@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lithify.cache import hold_lock, publish
+from lithify.cache import hold_lock, publish, remove_tree
 from lithify.crash import crash_point
 from lithify.errors import FetchError, PinGone, SourceError
 from lithify.events import Waiting
@@ -194,6 +194,8 @@ class Mirror(Struct, frozen=True, kw_only=True):
         for pattern in ("objects/pack/*.temp", "objects/pack/tmp_*", "objects/??/*.temp", "objects/??/tmp_*"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
+        for folder in self.path.glob("objects/tmp_objdir-*"):
+            remove_tree(folder)
         for pattern in ("*.lock", "objects/info/*.lock", "refs/**/*.lock"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from lithify.cache import remove_tree
 from lithify.crash import crash_point
 from lithify.store.gobject import OSTree, ostree_errors
+from lithify.store.reach import all_commits
 from lithify.store.reading import Repository, is_temporary
 from lithify.store.writing import Store
 
@@ -39,6 +40,8 @@ def collect(
     with store.exclusive_lock():
         dropped = _drop_refs(store, keep_ref)
         crash_point("store.collect.refs")
+        _mark_unnamed(store)
+        crash_point("store.collect.marked")
         _remove_staging(store)
         crash_point("store.collect.staging")
         with ostree_errors(store.cache.ostree, "removing unused objects"):
@@ -72,6 +75,16 @@ def _drop_refs(store: Store, keep_ref: Callable[[str, str], bool]) -> int:
             store.repo().set_ref_immediate(None, name, None, None)
         dropped += 1
     return dropped
+
+
+def _mark_unnamed(store: Store) -> None:
+    """Mark the commits that are about to go as not whole: libostree removes objects in no order, and may be killed."""
+    refs = (path for path in (store.cache.ostree / "refs").rglob("*") if path.is_file())
+    named = {path.read_bytes().strip().decode(errors="replace") for path in refs}
+    with ostree_errors(store.cache.ostree, "marking unused commits"):
+        for commit in all_commits(Repository(store.cache.ostree)):
+            if commit not in named:
+                store.repo().mark_commit_partial(commit, True)
 
 
 def _remove_staging(store: Store) -> None:

@@ -79,10 +79,13 @@ def test_locks_that_a_killed_git_left_stop_nobody(repository: MakeRepository, co
     for name in ("packed-refs.lock", "config.lock", "refs/heads/main.lock", "refs/heads/a/b.lock"):
         (mirror.path / name).parent.mkdir(parents=True, exist_ok=True)
         (mirror.path / name).touch()
+    (mirror.path / "objects/tmp_objdir-bulk-fsync-O4F5Nz/1a").mkdir(parents=True)
+    (mirror.path / "objects/tmp_objdir-bulk-fsync-O4F5Nz/1a/tmp_obj_IBkl9o").touch()
     second = project.commit(a="2")
     mirror.ensure(second)
     assert mirror.has(second)
     assert list(mirror.path.rglob("*.lock")) == []
+    assert list(mirror.path.rglob("tmp_*")) == []
 
 
 def test_a_commit_that_no_branch_leads_to(repository: MakeRepository, context: SourceContext) -> None:

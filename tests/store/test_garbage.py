@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from lithify.cache import CacheFolder
+from lithify.crash import arm
 from lithify.store.checkout import check_out
 from lithify.store.garbage import collect
 from lithify.store.manifest import Manifest
@@ -80,3 +83,33 @@ def test_a_ref_whose_commit_is_not_whole_goes(store: Store, cache: CacheFolder, 
     collect(store, keep_ref=lambda *_: True)
     assert objects(cache, "*") == []
     assert fsck(cache) == ""
+
+
+def test_killed_while_objects_go_what_is_left_is_no_damage(
+    store: Store, cache: CacheFolder, tmp_path: Path
+) -> None:
+    """libostree removes objects in no order: a commit may lose its folder first. A ref of a remote keeps its commit."""
+    commit(store, tmp_path / "i", RICH, "kept")
+    gone = commit(store, tmp_path / "j", {"gone": File(b"g")}, "gone")
+    remote = commit(store, tmp_path / "k", {"far": File(b"f")}, "far")
+    place = cache.ostree / "refs/remotes/origin/far"
+    place.parent.mkdir(parents=True)
+    place.write_text(f"{remote}\n")
+    tree = store.reading.commit(gone).tree
+
+    def kill(point: str) -> None:
+        if point == "store.collect.staging":
+            raise KeyboardInterrupt
+
+    arm(kill)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            collect(store, keep_ref=lambda name, _: name == "d/kept")
+    finally:
+        arm(None)
+    os.unlink(store.reading.place(tree.dirtree, "dirtree"))
+    assert fsck(cache) == ""
+    assert store.reading.is_partial(gone) and not store.reading.is_partial(remote)
+    collect(store, keep_ref=lambda *_: True)
+    assert not store.reading.has(gone, "commit") and store.reading.has(remote, "commit")
+    assert list((cache.ostree / "state").iterdir()) == []
