@@ -175,12 +175,18 @@ def host_error_of(error: OSError, path: Path) -> StoreError | HostError:
     return StoreError(f"{place}: {error.strerror}")
 
 
-def refusal_of(error: PermissionError, root: Path) -> HostError | None:
-    """Return the error for what may not be read or written in the cache at ``root``; None where it is elsewhere."""
-    place = os.fsdecode(error.filename or "")
-    if not Path(place).is_relative_to(root):
-        return None
-    return HostError(f"{place}: {error.strerror}", hints=[_CHOOSE])
+def failure_within(error: OSError, root: Path) -> NoSpace | HostError | None:
+    """Return the error for what may not be read or written in the cache at ``root``, or has no room; None for anything else.
+
+    A write that finds no room often tells no name: it is taken for one in the cache where there is none left.
+    """
+    place = os.fsdecode(error.filename2 or error.filename or "")
+    within = Path(place).is_relative_to(root)
+    if is_full_error(error) and (within or (not place and root.exists() and is_full(root))):
+        return no_space(root, error)
+    if within and isinstance(error, PermissionError):
+        return HostError(f"{place}: {error.strerror}", hints=[_CHOOSE])
+    return None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lithify.cache import hold_lock, open_cache, publish, remove_tree
+from lithify.cache import failure_within, hold_lock, open_cache, publish, remove_tree
 from lithify.errors import Interrupted, NoSpace
 from lithify.facts import Facts
 
@@ -98,6 +98,21 @@ def test_a_full_disk_is_told_with_figures_and_help(tmp_path: Path) -> None:
     with pytest.raises(NoSpace, match="MiB free") as caught:
         publish(tmp_path / "thing", fill, locks=tmp_path)
     assert "lithify gc" in caught.value.hints[0]
+
+
+def test_what_fails_in_the_cache_is_told_with_what_helps(tmp_path: Path) -> None:
+    def found(code: int, *names: str) -> str:
+        error = failure_within(OSError(code, os.strerror(code), *names), tmp_path)
+        return "" if error is None else f"{type(error).__name__}: {error.message}"
+
+    lock = str(tmp_path / "locks/publish")
+    assert found(errno.ENOSPC, lock).startswith(f"NoSpace: no space left in {tmp_path}: ")
+    assert "a disk quota is used up" in found(errno.EDQUOT, lock)
+    assert found(errno.EACCES, lock) == f"HostError: {lock}: Permission denied"
+    assert found(errno.EIO, lock) == ""
+    for code in (errno.ENOSPC, errno.EACCES):
+        assert found(code, "/elsewhere/file") == ""
+        assert found(code) == "", "the disk of the cache is not full, so it was another one"
 
 
 def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:

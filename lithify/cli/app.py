@@ -34,7 +34,7 @@ from lithify.config import (
     settings_of,
 )
 from lithify.definitions.nearest import nearest
-from lithify.errors import HostError, LithifyError, UsageError
+from lithify.errors import LithifyError, UsageError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -120,12 +120,12 @@ def _call(entry: CommandEntry, arguments: Sequence[str], invocation: Invocation)
     parsing = importlib.import_module("lithify.cli.parsing")  # Typer, which help and version do without
     try:
         return int(parsing.call(entry, arguments, invocation))
-    except PermissionError as error:
+    except OSError as error:
         cache = importlib.import_module("lithify.cache")
-        refusal: HostError | None = cache.refusal_of(error, invocation.settings.cachedir.absolute())
-        if refusal is None:
+        known: LithifyError | None = cache.failure_within(error, invocation.settings.cachedir.absolute())
+        if known is None:
             raise
-        raise refusal from error
+        raise known from error
 
 
 def find_command(name: str) -> CommandEntry:
