@@ -71,7 +71,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         name="boot",
         module="boot",
         panel=PANELS[0],
-        summary="start a disk image in QEMU",
+        summary="start a system or a disk image in QEMU",
         operands=("system",),
     ),
     CommandEntry(

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +33,8 @@ FIRMWARE = (
     (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
 )
 PROBE_SECONDS = 15.0
+SSH_SECONDS = 2.0
+"""How long a machine may take to say that an SSH server is there, before it is asked again."""
 ALIVE = rb"BdsDxe: (loading|starting)|Linux version"
 """What firmware or a kernel says on the console of a machine that runs; QEMU's own complaints come to the same pipe."""
 
@@ -83,6 +86,20 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def answers_ssh(port: int, *, seconds: float = 300.0) -> bool:
+    """Return whether an SSH server answers at a port of 127.0.0.1; waits for it that long. QEMU takes every connection."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=SSH_SECONDS) as connection,
+        ):
+            if connection.recv(4) == b"SSH-":
+                return True
+        time.sleep(SSH_SECONDS / 4)
+    return False
 
 
 def need_qemu() -> None:

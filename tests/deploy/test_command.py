@@ -120,6 +120,17 @@ def test_what_is_no_image_is_not_booted(small: Program) -> None:
     for name, status, said in (
         ("none.img", 1, "there is no image none.img"),
         ("VERSION", 2, "is no disk image"),
+        ("smal", 1, 'there is no image smal; no definition "smal"\nhint: did you mean systems/small.morph?'),
+        ("small", 1, "small: the system small has no kernel (boot/vmlinuz-*)"),
+        ("systems/small.morph", 1, "small: the system small has no kernel (boot/vmlinuz-*)"),
+        ("chunks/lib.morph", 1, '"chunks/lib.morph" is a chunk, not a system'),
     ):
         found = small.run("boot", name)
         assert (found.status, said in found.stderr) == (status, True), found.stderr
+    assert list((small.folder / "tmp").iterdir()) == []
+    for arguments, said in (
+        (("small", "--keep"), "--keep is for an image"),
+        (("none.img", "--memory", "8"), "--memory 8: a machine needs 32 MiB or more"),
+    ):
+        found = small.run("boot", *arguments)
+        assert (found.status, said in found.stderr) == (2, True), found.stderr

@@ -6,7 +6,8 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import pytest
 from msgspec.structs import replace
 
 from lithify.build.metadata import Content
+from lithify.cli.app import run
 from lithify.deploy import machine
 from lithify.deploy.deployment import carry_out
 from lithify.deploy.machine import (
     Machine,
     MachinePlan,
+    answers_ssh,
     command_line,
     directly_booted,
     firmware_in,
@@ -203,3 +206,47 @@ def test_an_image_is_known_by_its_partition_table(tmp_path: Path) -> None:
     for content, known in ((b"", False), (b"x" * 600, False), (bytes(512) + b"EFI PART" + bytes(80), True)):
         (tmp_path / "d").write_bytes(content)
         assert is_gpt_image(tmp_path / "d") is known
+
+
+def test_an_ssh_server_is_waited_for() -> None:
+    """QEMU takes connections before anybody answers in the machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            for words in (b"", b"", b"SSH-2.0-x\r\n"):
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(words)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert answers_ssh(port)
+        thread.join()
+    assert not answers_ssh(port, seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "status", "said"),
+    [
+        ("print('up'); sys.exit(3)", (), 3, ""),
+        ("os.kill(os.getpid(), 15)", (), 128 + 15, ""),
+        ("os.abort()", ("--kvm",), 1, "ERROR: QEMU was ended by signal 6\nhint: without --kvm"),
+    ],
+)
+def test_boot_ends_as_qemu_does(
+    stand_in: Callable[[str], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    arguments: Sequence[str],
+    status: int,
+    said: str,
+) -> None:
+    stand_in(text)
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(512) + b"EFI PART" + bytes(512))
+    words = ["--no-default-configs", "--tempdir", str(tmp_path / "scratch"), "boot", str(image), *arguments]
+    assert run(words, {"HOME": str(tmp_path)}) == status
+    assert capsys.readouterr().err.startswith(said)
+    assert list((tmp_path / "scratch").iterdir()) == []
