@@ -152,5 +152,8 @@ def _copy_file(source: bytes, target: bytes, status: os.stat_result) -> None:
             os.fchmod(writing, plain_mode(status))
         finally:
             os.close(writing)
+    except OSError as error:
+        error.filename = error.filename or target  # a write tells no name, and two disks may be full
+        raise
     finally:
         os.close(reading)

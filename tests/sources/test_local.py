@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -161,6 +162,22 @@ def test_special_files_are_refused(place: Place) -> None:
     os.mkfifo(place.root / "conf/pipe")
     with fails(UnsafeContent, "conf", "'pipe' is neither"):
         KIND.pin(LocalSource(path="conf"), place())
+
+
+def test_a_copy_that_finds_no_room_says_where(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(place.root)
+    source = LocalSource(path="conf")
+    pin = KIND.pin(source, place())
+    (tmp_path / "into").mkdir()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "sendfile", full)
+    with pytest.raises(OSError, match="No space left on device: .*/into/etc/"):
+        KIND.unpack(source, pin, tmp_path / "into", place())
 
 
 def test_many_folders_are_read_in_several_processes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
