@@ -176,7 +176,7 @@ def test_a_copy_that_finds_no_room_says_where(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "sendfile", full)
-    with pytest.raises(OSError, match="No space left on device: .*/into/etc/"):
+    with pytest.raises(OSError, match=r"No space left on device: .*/into/etc/"):
         KIND.unpack(source, pin, tmp_path / "into", place())
 
 
