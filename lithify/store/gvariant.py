@@ -177,9 +177,33 @@ def encode_file_header(uid: int, gid: int, mode: int, target: str, xattrs: Xattr
     start = struct.pack(">IIII", uid, gid, mode, 0) + target.encode() + b"\0"
     attributes = encode_xattrs(xattrs)
     # one offset, that of the target's end; the xattrs are last and need none
-    width = next(w for w in (1, 2, 4, 8) if len(start) + len(attributes) + w <= _limit(w))
-    variant = start + attributes + len(start).to_bytes(width, "little")
+    variant = start + attributes + _offsets([len(start)], len(start) + len(attributes))
     return struct.pack(">II", len(variant), 0) + variant
+
+
+def encode_commit(commit: CommitObject) -> bytes:
+    """Return the bytes of a commit without parent, related objects and body; the exact form that libostree writes."""
+    metadata = _array_of([_metadata_entry(name, value) for name, value in commit.metadata.items()], 8)
+    subject = commit.subject.encode() + b"\0"
+    # metadata, parent, related, subject, body: all that stands before the time, which begins at a multiple of 8
+    before = metadata + subject + b"\0"
+    ends = [len(metadata), len(metadata), len(metadata), len(metadata) + len(subject), len(before)]
+    time = bytes(-len(before) % 8) + struct.pack(">Q", commit.timestamp)
+    tree, meta = bytes.fromhex(commit.tree.dirtree), bytes.fromhex(commit.tree.dirmeta)
+    body = before + time + tree + meta
+    ends.append(len(body) - len(meta))
+    return body + _offsets(list(reversed(ends)), len(body))
+
+
+def _metadata_entry(name: str, value: str | tuple[str, ...]) -> bytes:
+    """Return a dictionary entry ``{sv}`` with a text or a list of texts."""
+    key = name.encode() + b"\0"
+    if isinstance(value, str):
+        variant = value.encode() + b"\0\0s"
+    else:
+        variant = _array_of([text.encode() + b"\0" for text in value]) + b"\0as"
+    body = key + bytes(-len(key) % 8) + variant
+    return body + _offsets([len(key)], len(body))
 
 
 def decode_commit(data: bytes) -> CommitObject:
@@ -261,19 +285,20 @@ def _text(data: bytes) -> str:
     return data[:-1].decode()
 
 
-def _array_of(parts: Sequence[bytes]) -> bytes:
-    """Return an array of unaligned elements: the elements, then where each ends, in order."""
+def _array_of(parts: Sequence[bytes], alignment: int = 1) -> bytes:
+    """Return an array: the elements, each at a multiple of ``alignment``, then where each ends, in order."""
     if not parts:
         return b""
+    pieces = []
     ends = []
     at = 0
     for part in parts:
-        at += len(part)
+        if gap := -at % alignment:
+            pieces.append(bytes(gap))
+        pieces.append(part)
+        at += gap + len(part)
         ends.append(at)
-    for width, code in ((1, "B"), (2, "H"), (4, "I"), (8, "Q")):
-        if at + width * len(ends) <= _limit(width):
-            return b"".join(parts) + struct.pack(f"<{len(ends)}{code}", *ends)
-    raise ValueError("an array is too long")
+    return b"".join(pieces) + _offsets(ends, at)
 
 
 def _tuple_of(parts: Sequence[bytes]) -> bytes:
@@ -284,8 +309,15 @@ def _tuple_of(parts: Sequence[bytes]) -> bytes:
     for part in parts[:-1]:
         at += len(part)
         ends.append(at)
-    width = next(w for w in (1, 2, 4, 8) if len(body) + w * len(ends) <= _limit(w))
-    return body + b"".join(end.to_bytes(width, "little") for end in reversed(ends))
+    return body + _offsets(ends[::-1], len(body))
+
+
+def _offsets(ends: Sequence[int], length: int) -> bytes:
+    """Return the table of offsets behind ``length`` bytes, as narrow as the whole allows."""
+    for width, code in ((1, "B"), (2, "H"), (4, "I"), (8, "Q")):
+        if length + width * len(ends) <= _limit(width):
+            return struct.pack(f"<{len(ends)}{code}", *ends)
+    raise ValueError("a container is too long")
 
 
 def _width(length: int) -> int:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,11 +23,13 @@ from lithify.graph.canonical import canonical
 from lithify.store.folders import Branch, Folder, Frozen, freeze, open_path, plant
 from lithify.store.gobject import GLib, OSTree, ostree_errors
 from lithify.store.gvariant import (
+    CommitObject,
     Dirmeta,
     Dirtree,
     Tree,
     Xattrs,
     checksum_of,
+    encode_commit,
     encode_dirmeta,
     encode_dirtree,
     encode_file_header,
@@ -272,21 +272,13 @@ def _xattrs_variant(xattrs: Xattrs) -> Any:
 
 
 def _commit_object(tree: Tree, metadata: Mapping[str, Any], refs: Sequence[str], timestamp: int) -> bytes:
-    """Return the bytes of a commit object; libostree's times are big-endian, whatever the machine is."""
-    variant = GLib.Variant(
-        "(a{sv}aya(say)sstayay)",
-        (
-            {
-                METADATA_KEY: GLib.Variant("s", canonical(metadata).decode("ascii")),
-                "ostree.ref-binding": GLib.Variant("as", sorted(refs)),
-            },
-            b"",
-            [],
-            str(metadata.get("name", "")),
-            "",
-            int.from_bytes(struct.pack(">Q", timestamp), sys.byteorder),
-            bytes.fromhex(tree.dirtree),
-            bytes.fromhex(tree.dirmeta),
-        ),
+    """Return the bytes of a commit object."""
+    kept = canonical(metadata).decode("ascii")
+    return encode_commit(
+        CommitObject(
+            metadata={METADATA_KEY: kept, "ostree.ref-binding": tuple(sorted(refs))},
+            subject=str(metadata.get("name", "")),
+            timestamp=timestamp,
+            tree=tree,
+        )
     )
-    return bytes(variant.get_data_as_bytes().get_data())

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from lithify.store.gobject import GLib
 from lithify.store.gvariant import (
+    CommitObject,
     Dirmeta,
     Dirtree,
+    Tree,
     decode_commit,
     decode_dirmeta,
     decode_dirtree,
+    encode_commit,
     encode_dirmeta,
     encode_dirtree,
     encode_xattrs,
@@ -180,3 +183,37 @@ def test_loading_libostree_and_opening_a_store_starts_no_thread(tmp_path: Path) 
     )
     asked = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
     assert asked.stdout == "1\n", asked.stderr
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    length=st.one_of(st.integers(0, 400), st.integers(64_900, 65_600)),
+    refs=st.lists(st.text("dä/1", max_size=90), max_size=5),
+    subject=st.text("ab ä", max_size=40),
+    timestamp=st.integers(0, 1 << 40),
+)
+def test_a_commit_is_written_as_glib_writes_it(
+    length: int, refs: list[str], subject: str, timestamp: int
+) -> None:
+    """Of every length at which offsets become wider."""
+    commit = CommitObject(
+        metadata={"lithify": "x" * length, "ostree.ref-binding": tuple(refs)},
+        subject=subject,
+        timestamp=timestamp,
+        tree=Tree("01" * 32, "02" * 32),
+    )
+    data = encode_commit(commit)
+    assert data == glib_bytes(
+        "(a{sv}aya(say)sstayay)",
+        (
+            {"lithify": GLib.Variant("s", "x" * length), "ostree.ref-binding": GLib.Variant("as", refs)},
+            b"",
+            [],
+            subject,
+            "",
+            int.from_bytes(timestamp.to_bytes(8, "big"), "little"),
+            b"\1" * 32,
+            b"\2" * 32,
+        ),
+    )
+    assert decode_commit(data) == commit
