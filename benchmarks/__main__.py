@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ def main() -> None:
     if options.set_up:
         _contenders(folder, options.against, _workload(folder))
         return
+    try:
+        _measure(options, folder)
+    finally:
+        remove(folder / PUT_AWAY)
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> None:
     parts = tuple(part for part in PARTS if part in (options.only or PARTS))
     results = report((), machine())
     shown = sys.stderr if options.json else sys.stdout
@@ -126,10 +134,7 @@ def _compared(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     workload = _workload(folder)
     contenders = _contenders(folder, options.against, workload)
     rows = [row for row in ROWS if row.name in (options.row or [row.name])]
-    try:
-        compared = compare(list(contenders), rows, options.rounds, progress)
-    finally:
-        remove(folder / PUT_AWAY)
+    compared = compare(list(contenders), rows, options.rounds, progress)
     return {
         "rounds": options.rounds,
         "workload": workload.described(),
@@ -159,13 +164,13 @@ def _figures(folder: Path, options: argparse.Namespace, parts: tuple[str, ...]) 
 
 
 def _growths(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="growth-", dir=folder) as made:
-        return [
-            grown(kind, Path(made), options.rounds, options.largest, progress)
-            for kind in GROWTHS
-            if kind.name in (options.growing or [kind.name])
-        ]
+    made = folder / PUT_AWAY / f"growth-{time.time_ns()}"  # removed at the end, as all that is made
+    made.mkdir(parents=True)
+    return [
+        grown(kind, made, options.rounds, options.largest, progress)
+        for kind in GROWTHS
+        if kind.name in (options.growing or [kind.name])
+    ]
 
 
 if __name__ == "__main__":

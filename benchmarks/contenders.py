@@ -303,7 +303,9 @@ CONTENDERS: tuple[type[Contender], ...] = (Lithify, BuildStream, Nix)
 
 
 def remove(place: Path) -> None:
-    """Remove a folder whose files may be read-only, or belong to subordinate ids."""
+    """Remove a folder whose files may be read-only, or belong to subordinate ids; nothing there is no error."""
+    if not place.exists():
+        return
     removal = ["rm", "-rf", str(place)]
     if os.geteuid():
         subprocess.run(["chmod", "-R", "u+w", place], check=False, capture_output=True)

@@ -61,7 +61,11 @@ GROWTHS = (
 
 
 def grown(growth: Growth, scratch: Path, rounds: int, largest: float, say: Say) -> dict[str, Any]:
-    """Return the measured growth as JSON has it; ``largest`` is how much of the greatest size is gone to."""
+    """Return the measured growth as JSON has it; ``largest`` is how much of the greatest size is gone to.
+
+    What is made stays in ``scratch``: after so many files were removed, new ones would be slow; see
+    :meth:`~benchmarks.contenders.Contender.put_away`.
+    """
     sizes = [size for size in growth.sizes if size <= max(growth.sizes) * largest]
     if len(sizes) < 2:
         raise SystemExit(f"--largest {largest:g} leaves fewer than two sizes of {growth.name}")
@@ -72,7 +76,6 @@ def grown(growth: Growth, scratch: Path, rounds: int, largest: float, say: Say) 
         for name, seconds in project.measured(growth.series, rounds).items():
             measured[name].append(seconds)
             say(f"{size} {growth.name}: {name}: {spread(seconds).median:.3f} s")
-        project.remove()
     return {
         "name": growth.name,
         "sizes": sizes,
@@ -152,10 +155,6 @@ class Project:
                 time.sleep(SETTLING)
                 self._lithify("build", "systems/grown.morph")
         return {name: found[name] for name in series}
-
-    def remove(self) -> None:
-        """Remove it all."""
-        shutil.rmtree(self.folder)
 
     def _changed(self, number: int) -> float:
         (self.definitions / "trees" / self._edited / "usr/share" / self._edited / "edited").write_text(
