@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lithify.cache import remove_tree
+from lithify.cache import is_full_error, no_space, remove_tree
 from lithify.errors import HostError, LithifyError
 from lithify.staging.folders import plain_folder
 from lithify.staging.methods import Method
@@ -53,6 +53,8 @@ def staging_area(
                 _wait_for(layers)
                 end = method.mount(_lay(folder, layers, mount_points, upper), folder / "root", folder)
         except OSError as error:
+            if is_full_error(error):
+                raise no_space(folder, error) from error
             raise HostError(f"the staging area cannot be mounted by {method.describe()}: {error}") from error
         try:
             yield folder / "root"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,19 @@ def applied(
 def without_links(tree: dict[str, list[object]]) -> dict[str, list[object]]:
     """Return a tree without what says which files are one: that is the manifest's to say."""
     return {path: [*entry[:3], str(entry[3]).split(" (is ")[0], entry[4]] for path, entry in tree.items()}
+
+
+def test_no_room_for_a_staging_area_is_told_as_that(tmp_path: Path) -> None:
+    def full(*_: object) -> Callable[[], None]:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "empty"))
+
+    method = Method(name="full", detail="", most_layers=None, mount=full)
+    with (
+        pytest.raises(NoSpace, match=f"no space left in {tmp_path}: "),
+        staging_area(method, [], folder=tmp_path, mount_points=[], upper=None),
+    ):
+        pytest.fail("nothing was mounted")
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_a_killed_trial_leaves_goes_as_what_a_killed_build_leaves(
