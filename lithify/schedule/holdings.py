@@ -19,6 +19,7 @@ from lithify.cache import CacheFolder
 from lithify.schedule.eviction import Holding, HoldingKind
 from lithify.schedule.retention import Retention
 from lithify.sources.keeping import FETCHED_BYTES_A_SECOND, LAID_OUT_BYTES_A_SECOND
+from lithify.store.damage import DamagedObject
 from lithify.store.reading import Commit, Repository
 from lithify.store.weighing import on_disk, weigh
 
@@ -34,6 +35,10 @@ KINDS = (
     *("logs", "compiler caches", "workspaces", "staging", "other"),
 )
 """What the bytes of a cache are counted by. ``staging`` is of builds that run or failed; ``other`` are refs, locks, facts."""
+
+
+_BUILDS = "d/"
+"""Refs by definition key."""
 
 
 class StoredBuild(Struct, frozen=True, kw_only=True):
@@ -98,7 +103,7 @@ class _Surveyor(Struct):
         """Look at one part of the cache after the other."""
         repository = Repository(self.cache.ostree)
         refs = repository.refs()
-        builds = stored_builds(repository, self.retention)
+        builds = stored_builds(repository, refs, self.retention)
         weighed = weigh(repository, sorted({*refs.values()}))
         self.sizes.extend(weighed.sizes)
         self.kinds["commits"] = sum(weighed.sizes)
@@ -192,12 +197,23 @@ class _Surveyor(Struct):
         return len(self.sizes) - 1
 
 
-def stored_builds(repository: Repository, retention: Retention) -> tuple[StoredBuild, ...]:
-    """Return every build in the store with what keeps it, the oldest first."""
-    found = [
-        _stored_build(ref.rpartition("/")[2], repository.commit(checksum), retention)
-        for ref, checksum in repository.refs("d").items()
-    ]
+def stored_builds(
+    repository: Repository, refs: Mapping[str, str], retention: Retention
+) -> tuple[StoredBuild, ...]:
+    """Return every build that ``refs`` name with what keeps it, the oldest first; one dropped meanwhile is left out.
+
+    Other commands may be at work: what is not among ``refs`` yet is not there.
+    """
+    found: list[StoredBuild] = []
+    for name, checksum in refs.items():
+        if name.startswith(_BUILDS):
+            try:
+                commit = repository.commit(checksum)
+            except DamagedObject:
+                if repository.ref(name) == checksum:
+                    raise
+                continue
+            found.append(_stored_build(name.removeprefix(_BUILDS), commit, retention))
     return tuple(sorted(found, key=lambda build: (build.made_at, build.name, build.key)))
 
 
