@@ -36,7 +36,7 @@ def read_folder(top: str) -> Ingest:
     """Return what the folder at ``top`` is in the store; nothing in it is changed.
 
     Every file is read, as it is in the namespace in which the store is written. Raises :class:`UnsafeContent` for what is no
-    file, folder or symlink, or has a name that is not UTF-8, and ``OSError`` as the system says.
+    file, folder or symlink, or has a name or target that is not UTF-8, and ``OSError`` as the system says.
     """
     reading = _Reading()
     root = reading.folder(top, os.lstat(top))
@@ -47,7 +47,7 @@ def read_folder(top: str) -> Ingest:
             items = list(found)
         for item in items:
             status = item.stat(follow_symlinks=False)
-            _check_name(item.path, item.name)
+            _check_text(item.path, item.name, "has a name")
             if stat.S_ISDIR(status.st_mode):
                 check_depth(depth, item.path[len(top) + 1 :])
                 child = folder.dirs[item.name] = reading.folder(item.path, status)
@@ -57,12 +57,13 @@ def read_folder(top: str) -> Ingest:
     return Ingest(root=root, files=reading.files, dirmetas=reading.dirmetas)
 
 
-def _check_name(path: str, name: str) -> None:
-    if not name.isascii():
+def _check_text(path: str, text: str, what: str) -> None:
+    """Raise :class:`UnsafeContent` for what is not UTF-8: libostree would store something else."""
+    if not text.isascii():
         try:
-            name.encode()
+            text.encode()
         except UnicodeEncodeError as error:
-            raise UnsafeContent(f"{os.fsencode(path)!r} has a name that is not UTF-8") from error
+            raise UnsafeContent(f"{os.fsencode(path)!r} {what} that is not UTF-8") from error
 
 
 class _Reading:
@@ -91,6 +92,7 @@ class _Reading:
             checksum = digest.hexdigest()
         elif stat.S_ISLNK(status.st_mode):
             target = os.readlink(place)
+            _check_text(place, target, "has a target")
             header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, target, attributes)
             checksum = hashlib.sha256(header).hexdigest()
         else:

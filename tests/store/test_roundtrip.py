@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.cache import open_cache
+from lithify.errors import UnsafeContent
 from lithify.store.checking import check_file
 from lithify.store.checkout import check_out
 from lithify.store.folders import freeze
@@ -108,6 +110,14 @@ def test_a_folder_is_what_ostree_makes_of_it(
     for checksum, lying in found.files.items():
         assert Repository(repo).has(checksum, "file")
         assert check_file(lying, checksum) is None
+
+
+@pytest.mark.parametrize("what", ["name", "target"])
+def test_what_is_no_text_is_refused(tmp_path: Path, what: str) -> None:
+    name, target = (b"\xff", b"a") if what == "name" else (b"a", b"\xff")
+    os.symlink(target, os.path.join(os.fsencode(tmp_path), name))
+    with pytest.raises(UnsafeContent, match=f"has a {what} that is not UTF-8"):
+        read_ingest(str(tmp_path))
 
 
 def test_an_object_that_is_there_stays_with_whoever_shares_it(store: Store, tmp_path: Path) -> None:
