@@ -221,7 +221,13 @@ class _Looker:
         def fault(layer: Path) -> str:
             return layer_fault(layer, self._repository, self._inodes)
 
-        return self._each("layer", layers_of(self._cache.layers), fault, self._builds.owners_of_content)
+        count, damages = self._each(
+            "layer", layers_of(self._cache.layers), fault, self._builds.owners_of_content
+        )
+        if damages:  # gc removes objects before the layers that were made of them
+            with _no_collection(self._cache):
+                damages = [damage for damage in damages if fault(self._cache.root / damage.name)]
+        return count, damages
 
     def _logs(self) -> _Found:
         digests = self._builds.logs()
