@@ -49,9 +49,9 @@ def performance_picture(folder: Path = RESULTS) -> str:
 
 
 def newest(folder: Path, part: str) -> Mapping[str, Any] | None:
-    """Return the results with this part whose date is the last, by name where there are several; None where there are none."""
+    """Return the results with this part whose date is the last, by name where there are several; None where none has any."""
     loaded = [(path.name, json.loads(path.read_text())) for path in folder.glob("*.json")]
-    found = sorted((one["date"], name) for name, one in loaded if part in one)
+    found = sorted((one["date"], name) for name, one in loaded if one.get(part))
     return dict(loaded)[found[-1][1]] if found else None
 
 
