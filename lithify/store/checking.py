@@ -5,30 +5,41 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 
 from lithify.store.damage import DamagedObject, ObjectKind
 from lithify.store.entries import read_xattrs
 from lithify.store.gvariant import checksum_of, encode_file_header
 
+_AT_ONCE = 1 << 18
+"""Bytes read at a time; most files are smaller."""
 
-def file_checksum(place: str) -> str:
+
+def file_checksum(place: str, status: os.stat_result | None = None) -> str:
     """Return the checksum of the regular file or symlink at ``place``: over owner, mode, xattrs and content.
 
-    True only in the namespace in which the store is written, where owners are what they should be.
+    ``status`` is what ``lstat`` says of it, where that is known. True only in the namespace in which the store is written,
+    where owners are what they should be. Raises :class:`UnicodeEncodeError` for a link's target that is no text.
     """
-    status = os.lstat(place)
-    if stat.S_ISLNK(status.st_mode):
-        header = encode_file_header(
-            status.st_uid, status.st_gid, status.st_mode, os.readlink(place), read_xattrs(place)
-        )
-        return hashlib.sha256(header).hexdigest()
-    header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, "", read_xattrs(place))
+    status = status or os.lstat(place)
+    target = os.readlink(place) if stat.S_ISLNK(status.st_mode) else ""
+    header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, target, read_xattrs(place))
     digest = hashlib.sha256(header)
-    with open(place, "rb", buffering=0) as content:
-        buffer = memoryview(bytearray(1 << 18))
-        while count := content.readinto(buffer):
-            digest.update(buffer[:count])
+    if not stat.S_ISLNK(status.st_mode):
+        for part in _parts(place):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _parts(place: str) -> Iterator[bytes]:
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while part := os.read(descriptor, _AT_ONCE):
+            yield part
+            if len(part) < _AT_ONCE:  # the end; a third of the calls are saved
+                return
+    finally:
+        os.close(descriptor)
 
 
 def check_file(place: str, checksum: str) -> None:

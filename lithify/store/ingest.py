@@ -6,20 +6,17 @@ at a fifth of the speed of OpenSSL, and renames each file twice.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from lithify.errors import UnsafeContent
+from lithify.store.checking import file_checksum
 from lithify.store.entries import read_xattrs
 from lithify.store.folders import Folder, check_depth
-from lithify.store.gvariant import Dirmeta, Xattrs, checksum_of, encode_dirmeta, encode_file_header
-
-_AT_ONCE = 1 << 18
-"""Bytes read at a time; most files are smaller."""
+from lithify.store.gvariant import Dirmeta, checksum_of, encode_dirmeta
 
 
 class Ingest(Struct, frozen=True, kw_only=True):
@@ -47,7 +44,7 @@ def read_folder(top: str) -> Ingest:
             items = list(found)
         for item in items:
             status = item.stat(follow_symlinks=False)
-            _check_text(item.path, item.name, "has a name")
+            _check_name(item.path, item.name)
             if stat.S_ISDIR(status.st_mode):
                 check_depth(depth, item.path[len(top) + 1 :])
                 child = folder.dirs[item.name] = reading.folder(item.path, status)
@@ -57,60 +54,37 @@ def read_folder(top: str) -> Ingest:
     return Ingest(root=root, files=reading.files, dirmetas=reading.dirmetas)
 
 
-def _check_text(path: str, text: str, what: str) -> None:
-    """Raise :class:`UnsafeContent` for what is not UTF-8: libostree would store something else."""
-    if not text.isascii():
+def _check_name(path: str, name: str) -> None:
+    if not name.isascii():
         try:
-            text.encode()
+            name.encode()
         except UnicodeEncodeError as error:
-            raise UnsafeContent(f"{os.fsencode(path)!r} {what} that is not UTF-8") from error
+            raise _no_text(path, "has a name") from error
+
+
+def _no_text(path: str, what: str) -> UnsafeContent:
+    """Return the error for what is not UTF-8: libostree would store something else."""
+    return UnsafeContent(f"{os.fsencode(path)!r} {what} that is not UTF-8")
 
 
 class _Reading:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.dirmetas: dict[str, bytes] = {}
-        self._headers: dict[tuple[int, int, int, Xattrs], bytes] = {}
 
     def folder(self, place: str, status: os.stat_result) -> Folder:
-        meta = Dirmeta(uid=status.st_uid, gid=status.st_gid, mode=status.st_mode, xattrs=_attributes(place))
+        meta = Dirmeta(uid=status.st_uid, gid=status.st_gid, mode=status.st_mode, xattrs=read_xattrs(place))
         data = encode_dirmeta(meta)
         checksum = checksum_of(data)
         self.dirmetas[checksum] = data
         return Folder(meta=checksum, firm=True)
 
     def file(self, place: str, status: os.stat_result) -> str:
-        attributes = _attributes(place)
-        if stat.S_ISREG(status.st_mode):
-            key = (status.st_uid, status.st_gid, status.st_mode, attributes)
-            header = self._headers.get(key)
-            if header is None:
-                header = self._headers[key] = encode_file_header(*key[:3], "", attributes)
-            digest = hashlib.sha256(header)
-            for part in _parts(place):
-                digest.update(part)
-            checksum = digest.hexdigest()
-        elif stat.S_ISLNK(status.st_mode):
-            target = os.readlink(place)
-            _check_text(place, target, "has a target")
-            header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, target, attributes)
-            checksum = hashlib.sha256(header).hexdigest()
-        else:
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
             raise UnsafeContent(f"{place!r} is neither a file nor a folder nor a symlink")
+        try:
+            checksum = file_checksum(place, status)
+        except UnicodeEncodeError as error:
+            raise _no_text(place, "has a target") from error
         self.files[checksum] = place
         return checksum
-
-
-def _attributes(place: str) -> Xattrs:
-    return read_xattrs(place) if os.listxattr(place, follow_symlinks=False) else ()
-
-
-def _parts(place: str) -> Iterator[bytes]:
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        while part := os.read(descriptor, _AT_ONCE):
-            yield part
-            if len(part) < _AT_ONCE:
-                return
-    finally:
-        os.close(descriptor)
