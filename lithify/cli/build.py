@@ -21,7 +21,7 @@ from lithify.cli.requesting import sound_request
 from lithify.cli.run import opened
 from lithify.cli.show import as_data, as_text
 from lithify.cli.space import require_room
-from lithify.cli.timing import timings_of
+from lithify.cli.timing import TimingsFile, TimingsOption, timings_of
 from lithify.definitions.nearest import meant
 from lithify.errors import LithifyError, UsageError
 from lithify.events import timed
@@ -55,15 +55,6 @@ _EventsTo = Annotated[
     ),
 ]
 _Check = Annotated[bool, typer.Option("--check", help="build it all again from nothing, aside, and compare")]
-_Timings = Annotated[
-    bool,
-    typer.Option(
-        "--timings",
-        metavar="[FILE.json]",
-        help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
-    ),
-]
-_TimingsFile = Annotated[str, typer.Option("--timings-file", hidden=True)]
 
 
 def command(
@@ -76,8 +67,8 @@ def command(
     check: _Check = False,
     repo: RepoOption = "",
     ref: RefOption = "",
-    timings: _Timings = False,
-    timings_file: _TimingsFile = "",
+    timings: TimingsOption = False,
+    timings_file: TimingsFile = "",
 ) -> None:
     """Build a system, or only the named chunks and strata of it, and print KEY.kind.name of what was asked for.
 

@@ -15,7 +15,7 @@ from lithify.cli.invocation import Invocation
 from lithify.cli.origin import RefOption, RepoOption, one_of_a_commit, origin_of
 from lithify.cli.reporting import reading_events
 from lithify.cli.run import opened
-from lithify.cli.timing import Timings, timings_of
+from lithify.cli.timing import Timings, TimingsFile, TimingsOption, timings_of
 from lithify.definitions.model import ClusterFile
 from lithify.definitions.tree import Definitions
 from lithify.deploy.cluster import Wanted, absolute_location, split_overrides, wanted_deployments
@@ -34,15 +34,6 @@ Words = Annotated[
         help="the cluster, as a path or a name; with names, only these deployments; NAME.KEY=VALUE sets a value",
     ),
 ]
-TimingsOption = Annotated[
-    bool,
-    typer.Option(
-        "--timings",
-        metavar="[FILE.json]",
-        help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
-    ),
-]
-TimingsFile = Annotated[str, typer.Option("--timings-file", hidden=True)]
 
 
 def command(

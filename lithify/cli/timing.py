@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from lithify import events
 from lithify.cli.invocation import Invocation
@@ -16,6 +19,15 @@ from lithify.report.timings import Span, chrome_trace, timings_table
 
 OPTION = "--timings"
 FILE_OPTION = "--timings-file"
+TimingsOption = Annotated[
+    bool,
+    typer.Option(
+        OPTION,
+        metavar="[FILE.json]",
+        help="show where the time went; with a file, also write a trace for Perfetto or chrome://tracing",
+    ),
+]
+TimingsFile = Annotated[str, typer.Option(FILE_OPTION, hidden=True)]
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:

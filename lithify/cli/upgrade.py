@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from lithify.cli.deploy import TimingsFile, TimingsOption, Words, deploy_cluster
+from lithify.cli.deploy import Words, deploy_cluster
 from lithify.cli.origin import RefOption, RepoOption, origin_of
-from lithify.cli.timing import timings_of
+from lithify.cli.timing import TimingsFile, TimingsOption, timings_of
 
 
 def command(
