@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import suppress
 
+import lithify.starting  # noqa: F401 before all that imports msgspec
 from lithify.cli.app import run
 
 GARBAGE = (400_000, 50, 100)

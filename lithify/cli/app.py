@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,9 +18,8 @@ from lithify.cli.helping import help_text, known_help, overview
 from lithify.cli.invocation import Invocation
 from lithify.cli.messages import Messages, wants_color
 from lithify.cli.options import Split, split_arguments
-from lithify.cli.registry import COMMANDS, CommandEntry, find_entry
+from lithify.cli.registry import ASK, COMMANDS, CommandEntry, find_entry
 from lithify.cli.render import error_text
-from lithify.cli.shells import ASK, answer
 from lithify.config import (
     LITHIFY_FILES,
     MORPH_FILES,
@@ -57,6 +55,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _ended(messages, f"ERROR: {where}{error.strerror or error}", FAILED)
     except Exception as error:  # noqa: BLE001 a fault of lithify itself is still told in one line
+        traceback = importlib.import_module(
+            "traceback"
+        )  # which is seldom needed, and takes 2 ms of each start
         messages.note(traceback.format_exc())
         if "--debug" in arguments or "-d" in arguments:
             traceback.print_exc()
@@ -77,7 +78,7 @@ def _ended(messages: Messages, text: str, status: int) -> int:
 
 def _dispatch(arguments: Sequence[str], environment: Mapping[str, str], messages: Messages) -> int:
     if arguments[:1] == [ASK]:
-        sys.stdout.write(answer(arguments[1:], Path.cwd()))
+        sys.stdout.write(importlib.import_module("lithify.cli.shells").answer(arguments[1:], Path.cwd()))
         return DONE
     split = split_arguments(arguments)
     if split.version:

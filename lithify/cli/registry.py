@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+ASK = "__complete"
+"""``lithify __complete SHELL -- WORD...`` prints one candidate a line, as that shell takes it."""
 PANELS = ("Build and deploy", "Look", "Definitions and sources", "Machine")
 
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from lithify.cli.completing import Candidate, candidates
 
-ASK = "__complete"
-"""``lithify __complete SHELL -- WORD...`` prints one candidate a line, as that shell takes it."""
-
 _BASH = """\
 # lithify: completion for bash
 _lithify() {

@@ -74,7 +74,7 @@ def test_help_is_had_in_every_way(line: str, tmp_path: Path, capsys: pytest.Capt
 def imported_by(*arguments: str) -> set[str]:
     """Return the modules that a command line imports in a process of its own."""
     code = (
-        "import sys\nfrom lithify.cli.app import run\n"
+        "import sys\nimport lithify.__main__\nfrom lithify.cli.app import run\n"
         f"status = run({list(arguments)!r}, {{}})\n"
         "print(status, *sys.modules, file=sys.stderr)"
     )
@@ -95,6 +95,7 @@ def imported_by(*arguments: str) -> set[str]:
 def test_nothing_slow_is_imported_for_version_and_help(arguments: list[str]) -> None:
     modules = imported_by(*arguments)
     assert not modules & {"typer", "rich", "pydantic", "yaml", "gi", "httpx", "sqlite3", "asyncio", "ssl"}
+    assert not modules & {"typing_extensions", "inspect", "lithify.cli.completing"}
 
 
 def test_without_a_command_the_overview_is_wrong_use(
