@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from lithify.build.compiler_cache import (
     stages_ccache,
     usage_of,
 )
+from lithify.build.laying_out import IMPORT, LaidOut, capture
 from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
@@ -34,7 +34,7 @@ from lithify.build.metadata import (
 )
 from lithify.build.recording import run_of
 from lithify.build.splitting import split_tree
-from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.build.workshop import Bench, Workshop
 from lithify.cache import is_full, no_space
 from lithify.crash import crash_point
 from lithify.definitions.model import Source
@@ -43,12 +43,12 @@ from lithify.events import CompilerCacheUsed, StepStarted, Warned, timed
 from lithify.graph.environment import BOOTSTRAP_ROOT, chunk_environment
 from lithify.graph.model import Chunk, Command
 from lithify.graph.pins import Pin
-from lithify.sources.compose import compose
 from lithify.staging.area import staging_area
-from lithify.staging.capture import Captured, capture_destdir
+from lithify.staging.capture import Captured
 from lithify.staging.logs import LogWriter
 from lithify.staging.sandbox import GRACE_SECONDS, Bind, Limits, Sandbox, run_command
 from lithify.store.content import content_digest
+from lithify.store.ingest import plain_ingest
 from lithify.store.layer import Layer
 from lithify.store.layers import ensure_layer
 from lithify.store.manifest import Device, Manifest
@@ -56,8 +56,6 @@ from lithify.store.stack import resolve_stack
 
 PARALLEL_STEPS = frozenset({"pre-build", "build", "post-build"})
 """Steps that run ``make -jN``; all others run with ``-j1``, as in morph."""
-IMPORT = "import"
-"""The build system whose sources are the result."""
 
 
 class ChunkOrder(Struct, frozen=True, kw_only=True):
@@ -74,52 +72,6 @@ class ChunkOrder(Struct, frozen=True, kw_only=True):
     prefixes: Sequence[str]
     """Prefixes of the dependencies, in order; their ``bin`` is on PATH."""
     log: Path
-
-
-class LaidOut(Struct, frozen=True, kw_only=True):
-    """A chunk's sources in place, and the digest of their tree."""
-
-    build: Path
-    """The build folder; of an import, the DESTDIR."""
-    destdir: Path
-    digest: str
-    seconds: float = 0.0
-    """How long it took to lay them out."""
-    kept: KeptSteps | None = None
-    """The course of the steps in a build folder that is kept from build to build."""
-
-
-class KeptSteps(Protocol):
-    """The course of a build in a kept folder; see :mod:`lithify.build.kept_folder`."""
-
-    said: str
-    """How it begins, for the log."""
-
-    def to_run(
-        self, commands: Sequence[tuple[str, tuple[Command, ...]]]
-    ) -> Iterator[tuple[str, tuple[Command, ...]]]:
-        """Yield the steps that are left."""
-
-    def ended(self) -> None:
-        """Take in that a command that failed has ended by itself."""
-
-
-def lay_out(workshop: Workshop, bench: Bench, chunk: Chunk, pins: Sequence[tuple[Source, Pin]]) -> LaidOut:
-    """Unpack a chunk's sources into a fresh build folder (of an import, into DESTDIR)."""
-    workshop.report(StepStarted(name=chunk.name, step="unpack"))
-    destdir = plain_folder(bench.staging / "inst")
-    build = destdir if chunk.build_system == IMPORT else plain_folder(bench.scratch / "build")
-    began = time.monotonic()
-    with timed(workshop.report, "unpack", chunk.name):
-        digest = compose(
-            [source for source, _ in pins],
-            dict(pins),
-            build,
-            workshop.sources,
-            keep_git=chunk.keep_git,
-        )
-    crash_point("chunk.laid-out")
-    return LaidOut(build=build, destdir=destdir, digest=digest, seconds=time.monotonic() - began)
 
 
 def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: LaidOut) -> BuiltChunk:
@@ -140,7 +92,7 @@ def build_chunk(workshop: Workshop, bench: Bench, order: ChunkOrder, laid_out: L
         workshop.report(StepStarted(name=chunk.name, step="capture"))
         try:
             with timed(workshop.report, "capture", chunk.name):
-                captured = capture_destdir(laid_out.destdir)
+                captured = capture(laid_out)
         except UnsafeContent as error:
             raise _failed(order, bench, log, "capture", "", error.message, error.hints) from error
         _refuse_nothing(workshop, order, bench, log, captured)
@@ -320,7 +272,12 @@ def _publish(
     manifest = _with_devices(captured.manifest, chunk)
     began = time.monotonic()
     with workshop.store.transaction() as transaction:
-        tree = transaction.take(laid_out.destdir, manifest)
+        if laid_out.spool is None:
+            tree = transaction.take(laid_out.destdir, manifest)
+        else:
+            folder = laid_out.spool.folder
+            read = plain_ingest(laid_out.spool.rows, str(folder))
+            tree = transaction.take_read(read, folder, manifest)
         whole = Content(tree=tree, manifest=manifest, digest=content_digest(tree, manifest))
         artifacts = split_tree(transaction, whole, chunk.split_rules)
         metadata = chunk_metadata(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lithify.build.chunk import ChunkOrder, LaidOut
+from lithify.build.chunk import ChunkOrder
 from lithify.build.continuing import (
     CONFIGURE_STEPS,
     Kept,
@@ -26,6 +26,7 @@ from lithify.build.continuing import (
     from_nothing_because,
     set_up_digest,
 )
+from lithify.build.laying_out import LaidOut
 from lithify.build.workshop import Bench, Workshop, plain_folder
 from lithify.cache import CacheFolder, hold_lock, remove_tree, sync_file_system
 from lithify.crash import crash_point

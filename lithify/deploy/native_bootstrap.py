@@ -11,7 +11,8 @@ from shlex import quote
 
 from msgspec.structs import replace
 
-from lithify.build.chunk import IMPORT, PARALLEL_STEPS
+from lithify.build.chunk import PARALLEL_STEPS
+from lithify.build.laying_out import IMPORT
 from lithify.definitions.model import GitSource
 from lithify.graph.environment import SYSTEM_PATH, chunk_environment
 from lithify.graph.model import Chunk, Command, SystemGraph

@@ -15,8 +15,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lithify.build.baserock import ClassicIdentity
-from lithify.build.chunk import IMPORT, ChunkOrder, LaidOut, build_chunk, lay_out
+from lithify.build.chunk import ChunkOrder, build_chunk
 from lithify.build.kept_folder import kept_folder
+from lithify.build.laying_out import IMPORT, LaidOut, lay_out
 from lithify.build.metadata import (
     BothKeys,
     BuiltChunk,
@@ -135,7 +136,7 @@ def realise_chunk(
         if order.chunk.workspace is not None and order.chunk.build_system != IMPORT:
             laid_out = held.enter_context(kept_folder(workshop, own_bench, order))
         elif laid_out is None:
-            laid_out = lay_out(workshop, own_bench, order.chunk, order.pins)
+            laid_out = lay_out(workshop, own_bench, order.chunk, order.pins, as_objects=True)
         last = _last_content(workshop, "chunk", name, order.chunk.arch, order.keys.workspaces)
         built = build_chunk(workshop, own_bench, order, laid_out)
         same = last == built.whole.digest
@@ -154,7 +155,8 @@ def _chunk_order(
     laid_out = None
     if digest is None:
         chunk = undertaking.graph.chunks[name]
-        laid_out = lay_out(undertaking.workshop, own_bench, chunk, undertaking.pins_of(name))
+        pins = undertaking.pins_of(name)
+        laid_out = lay_out(undertaking.workshop, own_bench, chunk, pins, as_objects=True)
         digest = laid_out.digest
     return laid_out, chunk_order(undertaking, name, available, digest)
 

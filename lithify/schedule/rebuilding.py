@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lithify.build.chunk import build_chunk, lay_out
+from lithify.build.chunk import build_chunk
+from lithify.build.laying_out import lay_out
 from lithify.build.metadata import CHECK_PREFIX, BothKeys, BuiltChunk, BuiltSystem, Content
 from lithify.build.system import compose_system
 from lithify.build.workshop import bench

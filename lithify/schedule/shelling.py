@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lithify.build.chunk import IMPORT, LaidOut, chunk_sandbox, lay_out, step_environment
+from lithify.build.chunk import chunk_sandbox, step_environment
+from lithify.build.laying_out import IMPORT, LaidOut, lay_out
 from lithify.build.workshop import bench, failed_bench
 from lithify.errors import LithifyError
 from lithify.graph.model import STEPS

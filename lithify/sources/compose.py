@@ -19,6 +19,7 @@ from lithify.sources.git import keep_git as put_git_folder
 from lithify.sources.git import refresh_index
 from lithify.sources.kinds import kind_of
 from lithify.sources.laying import lay_over, resolve_inside
+from lithify.sources.spooling import Spool, spool_source
 from lithify.sources.tree import seal
 
 _FACT = "source-tree"
@@ -73,6 +74,22 @@ def compose(
         tree = digest({"tree": tree, "commits": [pins[source].digest_data for source, _ in kept]})
     context.facts.put(_FACT, _fact_key(sources, pins, keep_git), tree)
     return tree
+
+
+def spool(
+    sources: Sequence[Source],
+    pins: Mapping[Source, Pin],
+    into: Path,
+    context: SourceContext,
+    *,
+    plain: bytes,
+    program: bytes,
+) -> Spool | None:
+    """Do what :func:`~lithify.sources.spooling.spool_source` does, and keep the tree's digest as :func:`compose` does."""
+    found = spool_source(sources, pins, into, context, plain=plain, program=program)
+    if found is not None:
+        context.facts.put(_FACT, _fact_key(sources, pins, keep_git=False), found.digest)
+    return found
 
 
 def _folder(source: Source, into: Path) -> str:

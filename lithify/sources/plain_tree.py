@@ -1,7 +1,8 @@
-"""The digest of a plain source tree; also a program that computes it for some folders while we do others.
+"""The digest of a plain source tree, and its files' content; also a program that does either while we do something else.
 
 It is called as ``python -I -S plain_tree.py``, with paths of folders on its standard input, each ended by a NUL, and answers
-each with a line: its digest, or ``-`` where it cannot be read. So it imports next to nothing, and nothing of lithify.
+each with a line: its digest, or ``-`` where it cannot be read. With arguments, it does what :func:`spool` does; see
+:mod:`lithify.sources.spooling`. So it imports next to nothing, and nothing of lithify.
 """
 
 from __future__ import annotations
@@ -18,6 +19,16 @@ _AT_ONCE = 1 << 18
 """Bytes read at a time; most files are smaller."""
 Row = tuple[bytes, bytes, int, int, int, bytes, bytes]
 """Path below the root, kind, permissions, uid, gid, content, capability; see :class:`lithify.sources.tree.Entry`."""
+
+
+Spooled = tuple[str, str, str]
+"""What an entry is (``d`` folder, ``f`` file, ``l`` link), its path below the top, and its checksum or where it leads."""
+LONGEST, DEEPEST, MOST_NAMES, MOST_BYTES = 3000, 200, 100_000, 64 << 30
+"""Bytes of a path, folders in one another, names in a folder, and bytes in all, beyond which a tree is not spooled."""
+
+
+class Unusual(ValueError):
+    """Something that is not spooled: whoever lays the tree out in the ordinary way says what is wrong, if anything is."""
 
 
 class Special(ValueError):
@@ -107,7 +118,91 @@ def plain_rows(top: bytes, skip: Callable[[bytes], bool]) -> list[Row]:
     return rows
 
 
-def _main() -> None:
+def spool(
+    top: bytes, into: bytes, plain: bytes, program: bytes, alive: Callable[[], bool] = lambda: True
+) -> tuple[list[Spooled], int]:
+    """Copy the content of all that is below ``top`` into the flat folder ``into``; return what it is, and how many bytes.
+
+    Files and links become 0, 1, 2, … in the order of what is returned, as a plain source tree has them, last changed in 1970.
+    A file's checksum is the SHA-256 of ``plain``, or of ``program`` where it may be run, and its content. Each folder comes
+    before what is in it. Raises :class:`Unusual`, also where ``alive`` says that nobody waits for it any more, and
+    :class:`OSError`; what was copied stays.
+    """
+    found: list[Spooled] = []
+    number = size = 0
+    names: dict[bytes, int] = {}
+    for path, status in walk(top, is_git):
+        relative = path[len(top) + 1 :]
+        folder = os.path.dirname(relative)
+        names[folder] = names.get(folder, 0) + 1
+        size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+        if len(relative) > LONGEST or relative.count(b"/") > DEEPEST or names[folder] > MOST_NAMES:
+            raise Unusual(relative)
+        if size > MOST_BYTES:
+            raise Unusual(relative)
+        try:
+            text = relative.decode()
+            if stat.S_ISDIR(status.st_mode):
+                if not alive():
+                    raise Unusual(relative)
+                found.append(("d", text, ""))
+                continue
+            target = b"%s/%d" % (into, number)
+            if stat.S_ISLNK(status.st_mode):
+                leads = os.readlink(path)
+                found.append(("l", text, leads.decode()))
+                os.symlink(leads, target)
+            elif stat.S_ISREG(status.st_mode):
+                mode = plain_mode(status)
+                found.append(("f", text, _copied(path, target, mode, program if mode & 0o111 else plain)))
+            else:
+                raise Unusual(relative)
+        except UnicodeDecodeError as error:
+            raise Unusual(relative) from error
+        number += 1
+    return found, size
+
+
+def _copied(path: bytes, target: bytes, mode: int, before: bytes) -> str:
+    """Copy a file and return the SHA-256 of ``before`` and its content."""
+    digest = hashlib.sha256(before)
+    reading = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            while part := os.read(reading, _AT_ONCE):
+                digest.update(part)
+                left = memoryview(part)
+                while left:
+                    left = left[os.write(writing, left) :]
+                if len(part) < _AT_ONCE:
+                    break
+            os.fchmod(writing, mode)
+            os.utime(writing, ns=(0, 0))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+    return digest.hexdigest()
+
+
+def _spooled(top: str, into: str, plain: str, program: str, parent: str) -> None:
+    """Answer what :func:`spool` returns, each field ended by a NUL, the bytes last; nothing where it cannot be told."""
+    try:
+        rows, size = spool(
+            os.fsencode(top),
+            os.fsencode(into),
+            bytes.fromhex(plain),
+            bytes.fromhex(program),
+            lambda: os.getppid() == int(parent),
+        )
+    except (OSError, Unusual):
+        return
+    sys.stdout.buffer.write("".join(f"{field}\0" for row in rows for field in row).encode() + b"%d" % size)
+    sys.stdout.flush()
+
+
+def _digests() -> None:
     for folder in sys.stdin.buffer.read().split(b"\0")[:-1]:
         try:
             answer = digest_rows(plain_rows(folder, is_git))
@@ -118,4 +213,7 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    if len(sys.argv) > 1:
+        _spooled(*sys.argv[1:])
+    else:
+        _digests()

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from lithify.errors import UnsafeContent
 from lithify.store.checking import file_checksum
 from lithify.store.entries import read_xattrs
-from lithify.store.folders import Folder, check_depth
-from lithify.store.gvariant import Dirmeta, checksum_of, encode_dirmeta
+from lithify.store.folders import PLAIN_DIRMETA, PLAIN_FOLDER, Folder, check_depth
+from lithify.store.gvariant import Dirmeta, checksum_of, encode_dirmeta, encode_file_header
+
+PLAIN_HEADER = encode_file_header(0, 0, stat.S_IFREG | 0o644, "", ())
+"""What comes before the content in the checksum of a file that is owned by 0:0, has 0644 and no xattrs."""
+PROGRAM_HEADER = encode_file_header(0, 0, stat.S_IFREG | 0o755, "", ())
+"""The same, of one that has 0755."""
+_LINK = stat.S_IFLNK | 0o777
 
 
 class Ingest(Struct, frozen=True, kw_only=True):
@@ -52,6 +58,29 @@ def read_folder(top: str) -> Ingest:
             else:
                 folder.files[item.name] = reading.file(item.path, status)
     return Ingest(root=root, files=reading.files, dirmetas=reading.dirmetas)
+
+
+def plain_ingest(rows: Iterable[tuple[str, str, str]], place: str) -> Ingest:
+    """Return what a plain tree is in the store: owned by 0:0, folders 0755, without xattrs.
+
+    ``rows`` are kind (``d``, ``f``, ``l``), path, and a file's checksum or where a link leads; each folder comes before what
+    is in it. Files and links lie in ``place`` as 0, 1, 2, …, and have names and targets that are UTF-8.
+    """
+    meta = encode_dirmeta(PLAIN_FOLDER)
+    root = Folder(meta=PLAIN_DIRMETA, firm=True)
+    folders = {"": root}
+    files: dict[str, str] = {}
+    number = 0
+    for kind, path, content in rows:
+        parent, _, name = path.rpartition("/")
+        if kind == "d":
+            folders[parent].dirs[name] = folders[path] = Folder(meta=PLAIN_DIRMETA, firm=True)
+            continue
+        checksum = content if kind == "f" else checksum_of(encode_file_header(0, 0, _LINK, content, ()))
+        folders[parent].files[name] = checksum
+        files[checksum] = f"{place}/{number}"
+        number += 1
+    return Ingest(root=root, files=files, dirmetas={PLAIN_DIRMETA: meta})
 
 
 def _check_name(path: str, name: str) -> None:

@@ -34,7 +34,7 @@ from lithify.store.gvariant import (
     encode_dirtree,
     encode_file_header,
 )
-from lithify.store.ingest import read_folder
+from lithify.store.ingest import Ingest, read_folder
 from lithify.store.manifest import Manifest
 from lithify.store.reading import METADATA_KEY, Repository
 from lithify.store.signing import attach
@@ -87,6 +87,10 @@ class Transaction:
         crash_point("store.take")
         with host_errors(folder):
             found = read_folder(os.fspath(folder))
+        return self.take_read(found, folder, manifest)
+
+    def take_read(self, found: Ingest, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
+        """Do what :meth:`take` does, for what was read already; its files lie in ``folder``."""
         for checksum, data in found.dirmetas.items():
             self._write_metadata("dirmeta", checksum, data)
         tree = self.write(freeze(found.root))
