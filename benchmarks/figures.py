@@ -82,6 +82,11 @@ def line(figure: Figure) -> str:
     return f"{figure.name:<72} {numbers} {goal:>6} {processor}".rstrip()
 
 
+def shown_seconds(seconds: float) -> str:
+    """Return seconds as text, to a thousandth; below a hundredth, to a tenth of that."""
+    return f"{seconds:.{3 if seconds >= 0.01 else 4}f}"
+
+
 def machine() -> dict[str, Any]:
     """Return what figures depend on, and nothing that names this machine."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import RESULTS
+from benchmarks.figures import RESULTS, shown_seconds
+from benchmarks.growth import ABOVE, STAGED, TRIVIAL
 from benchmarks.plot import growth_svg
 from benchmarks.statistics import paired_ratio, spread
 
@@ -24,6 +25,11 @@ the shortest and the longest round. Processor time is what the machine did for i
 hardly depends on what else the machine does.
 """
 _NOT_YET = "Nothing has been measured yet: `script/bench --keep`."
+_STAGING = f"""\
+*{ABOVE.capitalize()}*: the command that builds {TRIVIAL} of them, by their number; all below them is pinned to git commits.
+*{STAGED.capitalize()}*: from when its turn comes until its first command starts, the median of the {TRIVIAL}; what a command
+looks at once, before or in its first chunks, is in the former alone.
+"""
 _NAMES = {"lithify": "lithify", "buildstream": "BuildStream", "nix": "Nix"}
 
 
@@ -135,6 +141,9 @@ def _growth(results: Mapping[str, Any]) -> str:
     lines = [
         "Medians in seconds. An exponent of 1 is linear; 0 is no growth: staging must not grow with what is staged.\n"
     ]
+    measured = {series["name"] for growth in results["growth"] for series in growth["series"]}
+    if STAGED in measured:  # older results have trivial chunks on top of folders, and how long all took
+        lines.append(_STAGING)
     for growth in results["growth"]:
         sizes: Sequence[int] = growth["sizes"]
         lines += [
@@ -142,7 +151,7 @@ def _growth(results: Mapping[str, Any]) -> str:
             "|---|" + "---|" * (len(sizes) + 2),
         ]
         for series in growth["series"]:
-            medians = [f"{spread(one).median:.3f}" for one in series["seconds"]]
+            medians = [shown_seconds(spread(one).median) for one in series["seconds"]]
             goal = "" if series["bound"] is None else f"≤ {series['bound']:g}"
             lines.append(
                 "| " + " | ".join([series["name"], *medians, f"{series['exponent']:.2f}", goal]) + " |"
