@@ -175,6 +175,7 @@ def build(
         return _build(session, request, undertaking, plan, before, policy)
     finally:
         session.lookers.close()
+        undertaking.workshop.sources.spoolers.close()
         undertaking.workshop.store.settle()
 
 

@@ -93,6 +93,10 @@ class WorkQueue:
             if not self._missing[waiting]:
                 heapq.heappush(self._ready, (*self._rank[waiting], waiting))
 
+    def makes_room(self, name: str) -> None:
+        """Take in that a chunk only waits for the disk from now on: another one may run in its place."""
+        self._running.pop(name, None)
+
     def again(self, name: str) -> None:
         """Have a chunk ready once more that has ended, and is not available, or that was set aside."""
         heapq.heappush(self._ready, (*self._rank[name], name))

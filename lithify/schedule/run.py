@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +33,7 @@ from lithify.schedule.realising import (
     realise_chunk,
 )
 from lithify.sources.fetching import fetch_all
+from lithify.store.writing import Store
 
 FETCHES_AT_ONCE = 4
 """Chunks whose sources are fetched at the same time; each may open several connections."""
@@ -63,8 +67,11 @@ def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, 
     to stop.
     """
     run = _Run(undertaking, plan, policy)
+    store = undertaking.workshop.store
+    # twice as many threads: those that wait for the disk make room for others
     with (
-        concurrent.futures.ThreadPoolExecutor(policy.jobs, thread_name_prefix="build") as builders,
+        _told_by(store, run.makes_room if policy.jobs > 1 else store.before_sync),
+        concurrent.futures.ThreadPoolExecutor(2 * policy.jobs, thread_name_prefix="build") as builders,
         concurrent.futures.ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="fetch") as fetchers,
         concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="look up") as lookups,
     ):
@@ -83,6 +90,16 @@ def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, 
     if run.failures:
         raise SeveralFailed(run.failures)
     return run.available
+
+
+@contextmanager
+def _told_by(store: Store, before_sync: Callable[[], None]) -> Iterator[None]:
+    """Have the store call a function before each wait for the disk, during the block."""
+    before, store.before_sync = store.before_sync, before_sync
+    try:
+        yield
+    finally:
+        store.before_sync = before
 
 
 class _Run:
@@ -111,6 +128,10 @@ class _Run:
             Capacity(builds=policy.jobs, processors=policy.processors, memory=policy.memory),
             {name: chunks[name].resources for name in plan.to_build},
         )
+        self._named = threading.local()
+        self._room: concurrent.futures.Future[None] = concurrent.futures.Future()
+        """Done where there is room again, though nothing has ended."""
+        self._making_room: collections.deque[str] = collections.deque()
         self.stopping = False
         """Nothing more is started."""
         self._failed: set[str] = set()
@@ -141,18 +162,36 @@ class _Run:
             if changed:
                 self._tell_time_left()
             # with a time-out: a signal that another thread took is seen only when this one comes round
-            under_way: list[concurrent.futures.Future[Any]] = [*self.running, *self.looked_up]
+            under_way: list[concurrent.futures.Future[Any]] = [*self.running, *self.looked_up, self._room]
             done, _ = concurrent.futures.wait(
                 under_way, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
             )
             changed = any(future in self.running for future in done)
             for future in done:
-                if future in self.running:
+                if future is self._room:
+                    self._take_room()
+                elif future in self.running:
                     self._ended(future, self.running.pop(future))
                 else:
                     self._was_looked_up(future, self.looked_up.pop(future))
         for fetch in self.fetches.values():
             fetch.cancel()
+
+    def makes_room(self) -> None:
+        """Let another chunk be built while this thread, which has built one, waits for the disk."""
+        name = getattr(self._named, "name", None)
+        if name is not None:
+            self._named.name = None
+            self._making_room.append(name)
+            with suppress(concurrent.futures.InvalidStateError):
+                self._room.set_result(None)
+
+    def _take_room(self) -> None:
+        self._room = concurrent.futures.Future()
+        while self._making_room:
+            name = self._making_room.popleft()
+            if name in self.running.values():
+                self.queue.makes_room(name)
 
     def _start_ready(
         self,
@@ -173,7 +212,11 @@ class _Run:
         if fetch is not None:
             with timed(self.undertaking.workshop.report, "wait", name, "sources"):
                 fetch.result()
-        return realise_chunk(self.undertaking, name, self.available, order)
+        self._named.name = name
+        try:
+            return realise_chunk(self.undertaking, name, self.available, order)
+        finally:
+            self._named.name = None
 
     def _reuse(self, name: str) -> BuiltChunk | None:
         """Return a chunk for which there is no room, where an equal build is there: what waits for it need not wait longer."""

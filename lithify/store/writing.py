@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import configparser
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ STORE_LOCKS = ("store-gate", "store")
 """The locks of the store, below ``locks/``; held by every transaction, and never removed."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Store:
     """The repository of a cache, for writing; may be used from several threads, each with a transaction of its own."""
 
@@ -67,6 +71,8 @@ class Store:
         self.layers = KnownLayers(lookers or Lookers())
         self.sync = sync
         self._signer = signer
+        self.before_sync: Callable[[], None] = _nothing
+        """Called by each thread that is about to wait for the disk."""
         self._syncing = Syncing(cache.ostree)
         self.lease = lease or Lease(cache)
         self._local = threading.local()
@@ -113,6 +119,7 @@ class Store:
     def settle(self) -> None:
         """Have on the disk all that was written, refs included; a last one may else be lost with the power."""
         if self.sync:
+            self.before_sync()
             try:
                 with timed(self.report, "sync"):
                     self._syncing()

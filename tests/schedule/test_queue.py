@@ -53,6 +53,20 @@ def test_the_longest_way_to_the_end_starts_first() -> None:
     assert started(queue) == ["b"]
 
 
+def test_what_only_waits_for_the_disk_makes_room_and_nothing_that_needs_it_starts() -> None:
+    queue = queue_of({"a": [], "b": [], "c": [], "end": ["a"]}, {"a": 5, "b": 4, "c": 3}, TWO)
+    assert started(queue) == ["a", "b"]
+    queue.makes_room("a")
+    assert started(queue) == ["c"]
+    queue.makes_room("b")
+    assert started(queue) == []
+    queue.ended("a", available=True)
+    assert started(queue) == ["end"]
+    queue.ended("b", available=True)
+    queue.ended("c", available=True)
+    assert started(queue) == []
+
+
 def test_equal_ways_start_in_build_order() -> None:
     queue = queue_of({"z": [], "y": [], "x": []}, {}, Capacity(builds=3, processors=3))
     assert started(queue) == ["z", "y", "x"]
