@@ -13,6 +13,7 @@ from lithify.events import Report, ignore
 from lithify.facts import Facts
 from lithify.process import Confined
 from lithify.sources.debian_host import DebianHost
+from lithify.sources.spoolers import Spoolers
 
 
 class UnpackLimits(Struct, frozen=True, kw_only=True):
@@ -51,6 +52,8 @@ class SourceContext(Struct, frozen=True, kw_only=True):
     debian_host: DebianHost | None = None
     """Where Debian packages come from; None: what apt of this host is set to."""
     limits: UnpackLimits = UnpackLimits()
+    spoolers: Spoolers = field(default_factory=Spoolers)
+    """Processes that copy what goes into the store as it is."""
 
     def sandbox(self) -> Confined:
         """Return what runs programs in a sandbox."""

@@ -1,8 +1,8 @@
 """The digest of a plain source tree, and its files' content; also a program that does either while we do something else.
 
 It is called as ``python -I -S plain_tree.py``, with paths of folders on its standard input, each ended by a NUL, and answers
-each with a line: its digest, or ``-`` where it cannot be read. With arguments, it does what :func:`spool` does; see
-:mod:`lithify.sources.spooling`. So it imports next to nothing, and nothing of lithify.
+each with a line: its digest, or ``-`` where it cannot be read. With the number of the process that waits for it, it copies; see
+:mod:`lithify.sources.spoolers`. So it imports next to nothing, and nothing of lithify.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+
+TYPE_CHECKING = (
+    False  # not typing's: to import that, or collections.abc, takes a fifth of the program's start
+)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator
+    from typing import IO
+
+    Stream = IO[bytes]
 
 FORMAT = b"lithify source tree 1"
 UNKNOWN = "-"
@@ -120,86 +128,139 @@ def plain_rows(top: bytes, skip: Callable[[bytes], bool]) -> list[Row]:
 
 def spool(
     top: bytes, into: bytes, plain: bytes, program: bytes, alive: Callable[[], bool] = lambda: True
-) -> tuple[list[Spooled], int]:
-    """Copy the content of all that is below ``top`` into the flat folder ``into``; return what it is, and how many bytes.
+) -> tuple[list[Spooled], int, str]:
+    """Copy the content of all that is below ``top`` into the flat folder ``into``, and tell what it is.
 
-    Files and links become 0, 1, 2, … in the order of what is returned, as a plain source tree has them, last changed in 1970.
-    A file's checksum is the SHA-256 of ``plain``, or of ``program`` where it may be run, and its content. Each folder comes
-    before what is in it. Raises :class:`Unusual`, also where ``alive`` says that nobody waits for it any more, and
-    :class:`OSError`; what was copied stays.
+    Files and links become 0, 1, 2, … in the order of what is returned, as a plain source tree has them, last changed in 1970,
+    those that are equal to an earlier one left out. A file's checksum is the SHA-256 of ``plain``, or of ``program`` where it
+    may be run, and its content. Each folder comes before what is in it.
+
+    Returns the rows, the bytes of all files, and how it looked (:func:`look_of`), each file after it was read. Raises
+    :class:`Unusual`, also where ``alive`` says that nobody waits for it any more, and :class:`OSError`; what was copied stays.
     """
-    found: list[Spooled] = []
-    number = size = 0
+    rows: list[Spooled] = []
+    looks: list[tuple[bytes, os.stat_result]] = []
+    size = 0
+    seen: set[str | bytes] = set()
     names: dict[bytes, int] = {}
     for path, status in walk(top, is_git):
         relative = path[len(top) + 1 :]
         folder = os.path.dirname(relative)
         names[folder] = names.get(folder, 0) + 1
-        size += status.st_size if stat.S_ISREG(status.st_mode) else 0
         if len(relative) > LONGEST or relative.count(b"/") > DEEPEST or names[folder] > MOST_NAMES:
-            raise Unusual(relative)
-        if size > MOST_BYTES:
             raise Unusual(relative)
         try:
             text = relative.decode()
+            target = b"%s/%d" % (into, len(seen))
             if stat.S_ISDIR(status.st_mode):
                 if not alive():
                     raise Unusual(relative)
-                found.append(("d", text, ""))
-                continue
-            target = b"%s/%d" % (into, number)
-            if stat.S_ISLNK(status.st_mode):
+                rows.append(("d", text, ""))
+            elif stat.S_ISLNK(status.st_mode):
                 leads = os.readlink(path)
-                found.append(("l", text, leads.decode()))
-                os.symlink(leads, target)
+                rows.append(("l", text, leads.decode()))
+                if leads not in seen:
+                    os.symlink(leads, target)
+                    seen.add(leads)
             elif stat.S_ISREG(status.st_mode):
+                size += status.st_size
+                if size > MOST_BYTES:
+                    raise Unusual(relative)
                 mode = plain_mode(status)
-                found.append(("f", text, _copied(path, target, mode, program if mode & 0o111 else plain)))
+                checksum, status = _copied(path, target, mode, program if mode & 0o111 else plain, seen)
+                rows.append(("f", text, checksum))
+                seen.add(checksum)
             else:
                 raise Unusual(relative)
         except UnicodeDecodeError as error:
             raise Unusual(relative) from error
-        number += 1
-    return found, size
+        looks.append((path, status))
+    return rows, size, look_of(looks)
 
 
-def _copied(path: bytes, target: bytes, mode: int, before: bytes) -> str:
-    """Copy a file and return the SHA-256 of ``before`` and its content."""
-    digest = hashlib.sha256(before)
+def _copied(
+    path: bytes, target: bytes, mode: int, before: bytes, seen: Container[str | bytes]
+) -> tuple[str, os.stat_result]:
+    """Copy a file whose checksum was not ``seen`` yet; return the SHA-256 of ``before`` and its content, and its status.
+
+    The status is from after it was read.
+    """
     reading = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            while part := os.read(reading, _AT_ONCE):
-                digest.update(part)
-                left = memoryview(part)
-                while left:
-                    left = left[os.write(writing, left) :]
-                if len(part) < _AT_ONCE:
-                    break
-            os.fchmod(writing, mode)
-            os.utime(writing, ns=(0, 0))
-        finally:
-            os.close(writing)
+        digest = hashlib.sha256(before)
+        part = os.read(reading, _AT_ONCE)
+        digest.update(part)
+        if len(part) == _AT_ONCE or digest.hexdigest() not in seen:
+            writing = os.open(
+                target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+            try:
+                _write(writing, part)
+                while len(part) == _AT_ONCE:
+                    part = os.read(reading, _AT_ONCE)
+                    digest.update(part)
+                    _write(writing, part)
+                os.fchmod(writing, mode)
+                os.utime(writing, ns=(0, 0))
+            finally:
+                os.close(writing)
+            if digest.hexdigest() in seen:  # of a large one, that is known only now
+                os.unlink(target)
+        return digest.hexdigest(), os.fstat(reading)
     finally:
         os.close(reading)
-    return digest.hexdigest()
 
 
-def _spooled(top: str, into: str, plain: str, program: str, parent: str) -> None:
-    """Answer what :func:`spool` returns, each field ended by a NUL, the bytes last; nothing where it cannot be told."""
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def look_of(items: Iterable[tuple[bytes, os.stat_result]]) -> str:
+    """Return a digest over paths and what their status says of them, whatever their order."""
+    listing = hashlib.sha256()
+    for path, status in sorted(items, key=lambda item: item[0]):
+        facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
+        listing.update(b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns))
+    return listing.hexdigest()
+
+
+def send(stream: Stream, fields: Iterable[bytes]) -> None:
+    """Write fields that hold no NUL."""
+    content = b"\0".join(fields)
+    stream.write(b"%d\n" % len(content) + content)
+    stream.flush()
+
+
+def receive(stream: Stream) -> list[bytes] | None:
+    """Return the fields that :func:`send` wrote; None at the end."""
+    length = stream.readline()
+    if not length.endswith(b"\n"):
+        return None
+    content = stream.read(int(length))
+    return content.split(b"\0") if len(content) == int(length) else None
+
+
+def answer(request: Iterable[bytes], alive: Callable[[], bool]) -> list[bytes]:
+    """Return what :func:`spool` says to (top, into, plain and program in hex) as fields: the look, the bytes, the rows.
+
+    Nothing is returned where it cannot be told: then there is one empty field.
+    """
+    top, into, plain, program = request
     try:
-        rows, size = spool(
-            os.fsencode(top),
-            os.fsencode(into),
-            bytes.fromhex(plain),
-            bytes.fromhex(program),
-            lambda: os.getppid() == int(parent),
+        rows, size, look = spool(
+            top, into, bytes.fromhex(plain.decode()), bytes.fromhex(program.decode()), alive
         )
     except (OSError, Unusual):
-        return
-    sys.stdout.buffer.write("".join(f"{field}\0" for row in rows for field in row).encode() + b"%d" % size)
-    sys.stdout.flush()
+        return [b""]
+    return [look.encode(), b"%d" % size, *(field.encode() for row in rows for field in row)]
+
+
+def _serve(parent: int) -> None:
+    """Answer requests until the process that made them ends."""
+    while (request := receive(sys.stdin.buffer)) is not None:
+        send(sys.stdout.buffer, answer(request, lambda: os.getppid() == parent))
 
 
 def _digests() -> None:
@@ -214,6 +275,6 @@ def _digests() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _spooled(*sys.argv[1:])
+        _serve(int(sys.argv[1]))
     else:
         _digests()

@@ -7,7 +7,6 @@ Of many files a process of its own makes them, since threads would wait for each
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,20 +16,19 @@ from msgspec import Struct
 from lithify.definitions.model import LocalSource, Source
 from lithify.errors import LithifyError
 from lithify.graph.pins import Pin
-from lithify.process import run, tool_environment
-from lithify.sources import plain_tree
 from lithify.sources.context import SourceContext
 from lithify.sources.folder_digests import FACT
 from lithify.sources.local import below_definitions
 from lithify.sources.plain_tree import Spooled, Unusual, spool
-from lithify.sources.tree import is_git, look_at, walk
+from lithify.sources.spoolers import Spoolers
+from lithify.sources.tree import is_git, walk
 
-WORTH_A_PROCESS = 100
-"""Files; to copy so many takes as long as a process takes to start."""
+WORTH_A_PROCESS = 50
+"""Files; a process copies them while other threads go on here, but must be started once."""
 
 
 class Spool(Struct, frozen=True, kw_only=True):
-    """A tree whose files lie in a flat folder, numbered in the order of the rows that are files or links."""
+    """A tree whose files lie in a flat folder, numbered in the order of the rows that are files or links, each content once."""
 
     folder: Path
     rows: Sequence[Spooled]
@@ -63,32 +61,25 @@ def spool_source(
         found = below_definitions(source.path, context.definitions_root)
         if not found.is_dir():
             return None
-        rows, size = _spooled(found, into, plain, program)
-        # What still looks as it did when it was read is what was read, and what was copied in between.
-        digest = context.facts.get(FACT, look_at(found).digest)
+        rows, size, look = _spooled(found, into, context.spoolers, plain, program)
     except (OSError, LithifyError, Unusual):
         return None
+    # What looked, as it was copied, as it did when it was read for its pin is what was read.
+    digest = context.facts.get(FACT, look)
     if digest is None or digest != pins[source].digest_data["tree"]:
         return None
     return Spool(folder=into, rows=rows, size=size, digest=digest)
 
 
-def _spooled(found: Path, into: Path, plain: bytes, program: bytes) -> tuple[Sequence[Spooled], int]:
-    first = islice(walk(os.fsencode(found), is_git), WORTH_A_PROCESS)
-    if len(list(first)) < WORTH_A_PROCESS:
-        return spool(os.fsencode(found), os.fsencode(into), plain, program)
-    argv = [
-        sys.executable,
-        "-I",
-        "-S",
-        plain_tree.__file__,
-        str(found),
-        str(into),
-        plain.hex(),
-        program.hex(),
-    ]
-    done = run([*argv, str(os.getpid())], env=tool_environment(), expected=None)
-    *fields, size = done.stdout.decode().split("\0")
-    if not size:
+def _spooled(
+    found: Path, into: Path, spoolers: Spoolers, plain: bytes, program: bytes
+) -> tuple[Sequence[Spooled], int, str]:
+    """Return what :func:`plain_tree.spool` does, of a large folder from another process."""
+    top, target = os.fsencode(found), os.fsencode(into)
+    if len(list(islice(walk(top, is_git), WORTH_A_PROCESS))) < WORTH_A_PROCESS:
+        return spool(top, target, plain, program)
+    look, *told = spoolers.ask([top, target, plain.hex().encode(), program.hex().encode()]) or [b""]
+    if not look:
         raise Unusual(found)
-    return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True)), int(size)
+    size, *fields = (field.decode() for field in told)
+    return list(zip(fields[::3], fields[1::3], fields[2::3], strict=True)), int(size), look.decode()

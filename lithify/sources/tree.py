@@ -6,7 +6,6 @@ file. Sources other than Debian packages have 0755 and 0644, 0:0 (:func:`level`)
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Collection
@@ -22,6 +21,7 @@ from lithify.sources.plain_tree import (
     digest_rows,
     file_digest,
     is_git,
+    look_of,
     plain_mode,
     plain_rows,
     walk,
@@ -162,12 +162,10 @@ def look_at(found: Path) -> Look:
     status = found.stat()
     whole = stat.S_ISDIR(status.st_mode)
     top = os.fsencode(found)
-    items = sorted(walk(top, is_git), key=lambda item: item[0]) if whole else [(top, status)]
-    listing = hashlib.sha256()
-    newest = size = 0
-    for path, status in items:
-        size += status.st_size
-        facts = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
-        listing.update(b"%s\0%d %d %d %d %d %d\0" % (path, *facts, status.st_mtime_ns, status.st_ctime_ns))
-        newest = max(newest, status.st_ctime_ns)
-    return Look(digest=listing.hexdigest(), newest=newest, size=size, count=len(items))
+    items = list(walk(top, is_git)) if whole else [(top, status)]
+    return Look(
+        digest=look_of(items),
+        newest=max((status.st_ctime_ns for _, status in items), default=0),
+        size=sum(status.st_size for _, status in items),
+        count=len(items),
+    )

@@ -64,13 +64,12 @@ def plain_ingest(rows: Iterable[tuple[str, str, str]], place: str) -> Ingest:
     """Return what a plain tree is in the store: owned by 0:0, folders 0755, without xattrs.
 
     ``rows`` are kind (``d``, ``f``, ``l``), path, and a file's checksum or where a link leads; each folder comes before what
-    is in it. Files and links lie in ``place`` as 0, 1, 2, …, and have names and targets that are UTF-8.
+    is in it. Files and links lie in ``place`` as 0, 1, 2, …, the first of equal ones alone; names and targets are UTF-8.
     """
     meta = encode_dirmeta(PLAIN_FOLDER)
     root = Folder(meta=PLAIN_DIRMETA, firm=True)
     folders = {"": root}
     files: dict[str, str] = {}
-    number = 0
     for kind, path, content in rows:
         parent, _, name = path.rpartition("/")
         if kind == "d":
@@ -78,8 +77,7 @@ def plain_ingest(rows: Iterable[tuple[str, str, str]], place: str) -> Ingest:
             continue
         checksum = content if kind == "f" else checksum_of(encode_file_header(0, 0, _LINK, content, ()))
         folders[parent].files[name] = checksum
-        files[checksum] = f"{place}/{number}"
-        number += 1
+        files.setdefault(checksum, f"{place}/{len(files)}")
     return Ingest(root=root, files=files, dirmetas={PLAIN_DIRMETA: meta})
 
 

@@ -178,3 +178,17 @@ def test_any_names_and_contents(
 
 def context_at(context: SourceContext, root: Path) -> SourceContext:
     return replace(context, definitions_root=root)
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_equal_content_is_copied_once(size: int, place: Place, tmp_path: Path) -> None:
+    context = place()
+    path = folder(context, lambda _: None)
+    for name, content in (("a", b"x"), ("b", b"x"), ("c", b"y")):
+        (path / name).write_bytes(content * size)
+        (path / f"{name}-link").symlink_to("x" if content == b"x" else "y")
+    found = spooled(context, tmp_path / "spool")
+    assert found is not None
+    assert len(os.listdir(found.folder)) == 4
+    files = plain_ingest(found.rows, str(found.folder)).files
+    assert set(files.values()) == {f"{found.folder}/{name}" for name in range(4)}

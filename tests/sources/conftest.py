@@ -68,14 +68,15 @@ class Place(Struct):
             "git_environment": dict(os.environ),
         }
         context = SourceContext(**{**values, **changes})
-        self._open.append(context.facts)
+        self._open.append(context)
         return context
 
-    _open: list[Facts] = field(default_factory=list)
+    _open: list[SourceContext] = field(default_factory=list)
 
     def close(self) -> None:
-        for facts in self._open:
-            facts.close()
+        for context in self._open:
+            context.facts.close()
+            context.spoolers.close()
 
     def told(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
