@@ -83,7 +83,6 @@ GLib: Any = _Module("GLib")
 Gio: Any = _Module("Gio")
 OSTree: Any = _Module("OSTree")
 
-_LOOKS = 50
 _DENIED = ("PERMISSION_DENIED", "READ_ONLY")
 _QUOTA_TEXT = "Disk quota exceeded"
 _FULL_TEXTS = ("min-free-space", _QUOTA_TEXT, "No space left on device")
@@ -130,21 +129,3 @@ def open_repository(path: Path) -> Any:
         repository = OSTree.Repo.new(Gio.File.new_for_path(str(path)))
         repository.open(None)
     return repository
-
-
-def begin_transaction(repository: Any) -> None:
-    """Begin a transaction; raises libostree's error where it cannot.
-
-    libostree looks through all folders that transactions work in, for one that a killed process left, and fails where another
-    one ends in between and its folder goes: then it looks once more.
-    """
-    for _ in range(_LOOKS):
-        try:
-            repository.prepare_transaction(None)
-            return
-        except GLib.Error as error:
-            if not error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND):
-                raise
-            failure = error
-            repository.abort_transaction(None)
-    raise failure

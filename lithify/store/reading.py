@@ -8,7 +8,7 @@ OSTree's own: ``objects/ab/cdef….dirtree``, ``refs/heads/…``, ``state/….co
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -60,17 +60,16 @@ class Repository:
         self,
         path: Path,
         *,
-        staged: Sequence[Path] = (),
         lying: Mapping[str, str] = MappingProxyType({}),
         share: Repository | None = None,
     ) -> None:
         """Read the repository at ``path``.
 
-        ``staged`` are folders of objects that a transaction has not published yet, ``lying`` has the places of files that it
-        has not moved yet, by checksum; ``share`` is another reader of the same repository, whose decoded folders are used too.
+        ``lying`` has the places of objects that a transaction has not published yet, by checksum; ``share`` is another reader
+        of the same repository, whose decoded folders are used too.
         """
         self.path = path
-        self._places = (str(path / "objects"), *(str(folder) for folder in staged))
+        self._objects = str(path / "objects")
         self._lying = lying
         self._dirtrees: dict[str, Dirtree] = share._dirtrees if share else {}
         self._dirmetas: dict[str, Dirmeta] = share._dirmetas if share else {}
@@ -211,22 +210,18 @@ class Repository:
             raise DamagedObject(kind, checksum, f"cannot be read: {error}") from error
 
     def _bytes(self, checksum: str, kind: ObjectKind) -> bytes:
-        """Return an object's bytes; read at the first place at once, since to look there first costs as much."""
+        """Return an object's bytes; read at its place at once, since to look there first costs as much."""
         try:
-            return _read(f"{self._places[0]}/{checksum[:2]}/{checksum[2:]}.{kind}")
+            return _read(f"{self._objects}/{checksum[:2]}/{checksum[2:]}.{kind}")
         except FileNotFoundError:
-            if len(self._places) == 1:
+            if checksum not in self._lying:
                 raise
-            return _read(self._path(checksum, kind))
+            return _read(self._lying[checksum])
 
     def _path(self, checksum: str, kind: ObjectKind) -> str:
-        if self._lying and kind == "file" and checksum in self._lying:
+        if self._lying and checksum in self._lying:
             return self._lying[checksum]
-        name = f"{checksum[:2]}/{checksum[2:]}.{kind}"
-        first = f"{self._places[0]}/{name}"
-        if len(self._places) == 1 or os.path.lexists(first):
-            return first
-        return next((path for place in self._places[1:] if os.path.lexists(path := f"{place}/{name}")), first)
+        return f"{self._objects}/{checksum[:2]}/{checksum[2:]}.{kind}"
 
 
 def is_temporary(name: str) -> bool:

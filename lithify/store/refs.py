@@ -1,4 +1,4 @@
-"""The refs of an OSTree repository, read as files; imports nothing but the standard library.
+"""The refs of an OSTree repository, and the marks of commits that are not whole, as files; imports the standard library alone.
 
 A system's graph asks for hundreds of them: paths are put together as text.
 """
@@ -29,3 +29,17 @@ def read_ref(repository: Path, name: str) -> str | None:
 def is_partial(repository: Path, commit: str) -> bool:
     """Return whether a commit is marked as not whole: its objects may be missing."""
     return os.path.exists(f"{repository}/state/{commit}.commitpartial")
+
+
+def mark_partial(repository: Path, commit: str) -> None:
+    """Mark a commit as not whole."""
+    place = f"{repository}/state/{commit}.commitpartial"
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+
+def unmark_partial(repository: Path, commit: str) -> None:
+    """Take the mark off, if there is one: the commit is whole, or is not there."""
+    try:
+        os.unlink(f"{repository}/state/{commit}.commitpartial")
+    except FileNotFoundError:
+        pass

@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 from lithify.cache import host_errors, remove_tree
 from lithify.crash import crash_point
-from lithify.errors import HostError, StoreError
+from lithify.errors import StoreError
 from lithify.graph.canonical import canonical
+from lithify.store.aside import Aside
+from lithify.store.damage import ObjectKind
 from lithify.store.folders import Branch, Folder, Frozen, freeze, open_path, plant
-from lithify.store.gobject import GLib, OSTree, ostree_errors
 from lithify.store.gvariant import (
     CommitObject,
     Dirmeta,
@@ -37,6 +38,7 @@ from lithify.store.gvariant import (
 from lithify.store.ingest import Ingest, read_folder
 from lithify.store.manifest import Manifest
 from lithify.store.reading import METADATA_KEY, Repository
+from lithify.store.refs import mark_partial, unmark_partial
 from lithify.store.signing import attach
 
 LARGEST_METADATA = 10 << 20
@@ -53,6 +55,7 @@ class Transaction:
         repo: Any,
         published: Repository,
         sync: Callable[[], None] | None,
+        min_free: int,
         sign: Callable[[bytes], Mapping[str, bytes]] | None = None,
     ) -> None:
         self._repo = repo
@@ -62,20 +65,11 @@ class Transaction:
         self.published = published
         """What is there for good, whatever becomes of this transaction and of others."""
         self._place = published.path
-        self._written: set[str] = set()
         self._commits: list[tuple[str, tuple[str, ...]]] = []
-        self._lying: dict[str, str] = {}
+        self._aside = Aside(self._place, min_free)
         self._taken: list[Path] = []
-        self.reading = Repository(
-            self._place,
-            staged=sorted((self._place / "tmp").glob("staging-*/")),
-            lying=self._lying,
-            share=published,
-        )
-        """Reads what is published and what this transaction has written.
-
-        It comes upon objects of other transactions too, which may never be published: :attr:`published` says what is there.
-        """
+        self.reading = Repository(self._place, lying=self._aside.lying, share=published)
+        """Reads what is published and what this transaction has written."""
 
     def take(self, folder: Path, manifest: Manifest = _NOTHING) -> Tree:
         """Read a whole folder and return it as a tree; when the transaction is published, it moves into the store and is gone.
@@ -94,7 +88,7 @@ class Transaction:
         for checksum, data in found.dirmetas.items():
             self._write_metadata("dirmeta", checksum, data)
         tree = self.write(freeze(found.root))
-        self._lying.update(found.files)
+        self._aside.add_files(found.files)
         self._taken.append(folder)
         crash_point("store.taken")
         return self.complete(tree, manifest)
@@ -125,21 +119,20 @@ class Transaction:
         self, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
     ) -> str:
         """Write a regular file and return its checksum; ``mode`` has the permission bits."""
-        header = encode_file_header(uid, gid, stat.S_IFREG | mode, "", xattrs)
+        ordered = tuple(sorted(xattrs))
+        header = encode_file_header(uid, gid, stat.S_IFREG | mode, "", ordered)
         checksum = checksum_of(header + content)
-        if self.published.has(checksum, "file"):
-            return checksum  # a tenth of what it takes to have libostree find that out
-        with ostree_errors(self._place, "writing a file into the store"):
-            return str(
-                self._repo.write_regfile_inline(
-                    None, uid, gid, stat.S_IFREG | mode, _xattrs_variant(xattrs), content, None
-                )
-            )
+        if not self._is_there(checksum, "file"):
+            self._aside.write_file(checksum, content, mode=mode, uid=uid, gid=gid, xattrs=ordered)
+        return checksum
 
     def write_symlink(self, target: str, *, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()) -> str:
         """Write a symlink and return its checksum."""
-        with ostree_errors(self._place, "writing a symlink into the store"):
-            return str(self._repo.write_symlink(None, uid, gid, _xattrs_variant(xattrs), target, None))
+        ordered = tuple(sorted(xattrs))
+        checksum = checksum_of(encode_file_header(uid, gid, stat.S_IFLNK | 0o777, target, ordered))
+        if not self._is_there(checksum, "file"):
+            self._aside.write_symlink(checksum, target, uid=uid, gid=gid, xattrs=ordered)
+        return checksum
 
     def write_tree(self, files: Mapping[str, str]) -> Tree:
         """Write plain folders, owned by 0:0, that hold files, path → checksum, and return their tree."""
@@ -164,8 +157,7 @@ class Transaction:
     ) -> str:
         """Write a commit and return its checksum; ``refs`` are set to it, in order, when the transaction ends.
 
-        ``metadata`` is kept as canonical JSON. The commit is marked partial before its object is written, even aside: what a
-        killed process leaves aside is adopted by the next transaction, its commits included.
+        ``metadata`` is kept as canonical JSON. The commit is marked partial before its object is written.
         """
         data = _commit_object(tree, metadata, refs, int(time.time()) if timestamp is None else timestamp)
         if len(data) > LARGEST_METADATA:
@@ -176,8 +168,8 @@ class Transaction:
         whole = self.published.has(checksum, "commit") and not self.reading.is_partial(checksum)
         if not whole:
             crash_point("store.commit.mark")
-            with ostree_errors(self._place, "marking a commit"):
-                self._repo.mark_commit_partial(checksum, True)
+            with host_errors(self._place):
+                mark_partial(self._place, checksum)
             crash_point("store.commit.write")
             self._write_metadata("commit", checksum, data)
             if self._sign is not None:
@@ -187,92 +179,50 @@ class Transaction:
 
     def publish(self) -> None:
         """Move everything to its place, take the marks off, and set the refs; called once, by the store."""
-        if self._sync is None:
-            self._publish()
-            return
-        self._sync()
-        # Only from here on: without its syncs, libostree writes objects to their places at once.
-        self._repo.set_disable_fsync(True)
-        try:
-            self._publish()
-        finally:
-            self._repo.set_disable_fsync(False)
-
-    def _publish(self) -> None:
+        if self._sync is not None:
+            self._sync()
         crash_point("store.commit.rename")
-        self._move_files()
-        with ostree_errors(self._place, "committing"):
-            self._repo.commit_transaction(None)
+        self._aside.publish()
         crash_point("store.commit.renamed")
         for checksum, signatures in self._signatures.items():
             attach(self._repo, self._place, checksum, signatures)
         if self._commits and self._sync is not None:
             self._sync()
             crash_point("store.commit.synced")
-        for checksum, _ in self._commits:
-            with ostree_errors(self._place, "unmarking a commit"):
-                self._repo.mark_commit_partial(checksum, False)
-            crash_point("store.commit.unmarked")
-        for checksum, refs in self._commits:
-            for ref in refs:
-                with ostree_errors(self._place, f"setting the ref {ref}"):
-                    self._repo.set_ref_immediate(None, ref, checksum, None)
-                crash_point("store.ref.set")
+        with host_errors(self._place):
+            for checksum, _ in self._commits:
+                unmark_partial(self._place, checksum)
+                crash_point("store.commit.unmarked")
+            for checksum, refs in self._commits:
+                for ref in refs:
+                    self._aside.set_ref(ref, checksum)
+                    crash_point("store.ref.set")
+        self._aside.drop()
         for folder in self._taken:
             with suppress(OSError):  # all is published: what stays, whoever made the folder removes with it
                 remove_tree(folder)
-
-    def _move_files(self) -> None:
-        """Rename what was taken to its place; an object that is there already stays, with the layers that share it."""
-        objects = os.fspath(self._place / "objects")
-        with host_errors(self._place):
-            there = set(os.listdir(objects))
-            for checksum, place in self._lying.items():
-                if checksum[:2] not in there:
-                    with suppress(FileExistsError):
-                        os.mkdir(f"{objects}/{checksum[:2]}")
-                    there.add(checksum[:2])
-                target = f"{objects}/{checksum[:2]}/{checksum[2:]}.file"
-                if not os.path.lexists(target):
-                    os.rename(place, target)
-                    crash_point("store.commit.moved")
-        self._lying.clear()
 
     def abort(self) -> None:
         """Drop what is not published yet; after a publication that failed half-way, what is in place stays marked.
 
         Raises nothing of its own: what led here is what the user must hear of.
         """
-        with suppress(StoreError, HostError), ostree_errors(self._place, "dropping a transaction"):
-            self._repo.abort_transaction(None)
-            for checksum, _ in self._commits:
-                if not self.published.has(checksum, "commit"):
-                    self._repo.mark_commit_partial(checksum, False)
+        self._aside.drop()
+        for checksum, _ in self._commits:
+            if not self.published.has(checksum, "commit"):
+                with suppress(OSError):
+                    unmark_partial(self._place, checksum)
 
     def _write_metadata(
         self, kind: Literal["commit", "dirtree", "dirmeta"], checksum: str, data: bytes
     ) -> str:
-        # only what is published counts as there: what another transaction has aside, it may yet drop
-        if checksum in self._written or self.published.has(checksum, kind):
-            return checksum
-        type_name, signature = _KINDS[kind]
-        object_type = getattr(OSTree.ObjectType, type_name)
-        variant = GLib.Variant.new_from_bytes(GLib.VariantType(signature), GLib.Bytes.new(data), False)
-        with ostree_errors(self._place, f"writing a {kind}"):
-            self._repo.write_metadata(object_type, checksum, variant, None)
-        self._written.add(checksum)
+        if not self._is_there(checksum, kind):
+            self._aside.write_metadata(kind, checksum, data)
         return checksum
 
-
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "commit": ("COMMIT", "(a{sv}aya(say)sstayay)"),
-    "dirtree": ("DIR_TREE", "(a(say)a(sayay))"),
-    "dirmeta": ("DIR_META", "(uuua(ayay))"),
-}
-
-
-def _xattrs_variant(xattrs: Xattrs) -> Any:
-    return GLib.Variant("a(ayay)", [(name + b"\0", value) for name, value in sorted(xattrs)])
+    def _is_there(self, checksum: str, kind: ObjectKind) -> bool:
+        """Return whether an object is written already; what another transaction has aside is not there."""
+        return checksum in self._aside.lying or self.published.has(checksum, kind)
 
 
 def _commit_object(tree: Tree, metadata: Mapping[str, Any], refs: Sequence[str], timestamp: int) -> bytes:

@@ -18,7 +18,6 @@ from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
 from lithify.store.gobject import (
     OSTree,
-    begin_transaction,
     create_repository,
     load,
     open_repository,
@@ -77,6 +76,7 @@ class Store:
         self.lease = lease or Lease(cache)
         self._local = threading.local()
         publish(cache.ostree, create_repository, locks=cache.locks, sync=sync)
+        self._min_free = min_free
         self._configure(min_free)
 
     @contextmanager
@@ -93,8 +93,6 @@ class Store:
                     # libostree's own lock too: it keeps `ostree prune` out between the commit and its refs
                     repo.lock_push(OSTree.RepoLockType.SHARED, None)
                 try:
-                    with ostree_errors(place, "opening a transaction"):
-                        begin_transaction(repo)
                     yield from self._in_transaction(repo)
                 finally:
                     with ostree_errors(place, "closing a transaction"):
@@ -107,6 +105,7 @@ class Store:
             repo,
             self.reading,
             self.settle if self.sync else None,
+            self._min_free,
             self._signer.sign if self._signer else None,
         )
         try:
@@ -190,7 +189,7 @@ class Store:
     def _configure(self, min_free: int) -> None:
         """Set what libostree is to keep to; the file is written only where it says something else."""
         wanted = {
-            # above 0, it also makes a failed transaction give its space back at once
+            # for other programs that write there
             "min-free-space-size": f"{max(1, min_free // MIB)}MB",
             # for ever: waiting is ours to report, by our own lock, which is taken first
             "lock-timeout-secs": "-1",

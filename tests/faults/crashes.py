@@ -46,7 +46,12 @@ _LEFT_BY_RUNS = (
     "tmp/*",
 )
 """Where nothing may lie after a command that went well."""
-_LEFT_BY_GC = ("cache/locks/bench-*", "cache/ostree/tmp/staging-*", "cache/ostree/state/*.commitpartial")
+_LEFT_BY_GC = (
+    "cache/locks/bench-*",
+    "cache/ostree/tmp/staging-*",
+    "cache/ostree/tmp/lithify-*",
+    "cache/ostree/state/*.commitpartial",
+)
 """Where, besides, nothing may lie after ``gc``."""
 
 

@@ -164,6 +164,20 @@ WRAP(unlink, (const char *a), (a))
 WRAP(unlinkat, (int c, const char *a, int d), (c, a, d))
 WRAP(symlinkat, (const char *a, int c, const char *b), (a, c, b))
 WRAP(mkdirat, (int c, const char *a, unsigned d), (c, a, d))
+WRAP(mkdir, (const char *a, unsigned d), (a, d))
+WRAP(rmdir, (const char *a), (a))
+WRAP(symlink, (const char *a, const char *b), (a, b))
+WRAP(fchmod, (int c, unsigned d), (c, d))
+
+/* A file that is being written: killed before and in the middle. */
+ssize_t write(int c, const void *a, size_t n) {
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real) real = dlsym(RTLD_NEXT, "write");
+    step();
+    if (kill_at == 1 && n > 1) real(c, a, n / 2);
+    step();
+    return real(c, a, n);
+}
 /* A kill loses nothing that was written: the disk itself need not be waited for. */
 int fsync(int c) { step(); return 0; }
 int fdatasync(int c) { step(); return 0; }
@@ -203,7 +217,7 @@ def kill_at_every_call(top: Path) -> int:
 
 @pytest.mark.slow
 def test_killed_at_every_call_that_changes_the_disk(tmp_path: Path) -> None:
-    """Every n-th rename, link, unlink, symlink, mkdir and sync of one commit of 20 files, for every n."""
+    """Every n-th rename, link, unlink, symlink, mkdir, write and sync of one commit of 20 files, for every n."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler to make the counter with")

@@ -116,11 +116,13 @@ def test_the_marks_and_refs_come_in_their_order(cache: CacheFolder, tmp_path: Pa
         arm(None)
     assert steps == [
         ("take", False, False, 0),
+        ("commit.aside", False, False, 0),
         ("taken", False, False, 0),
         ("commit.mark", False, False, 0),
         ("commit.write", False, True, 0),
         ("commit.rename", False, True, 0),
-        ("commit.moved", False, True, 0),
+        *[("commit.moved", False, True, 0)] * 3,  # the folder, its metadata and the file
+        ("commit.moved", True, True, 0),
         ("commit.renamed", True, True, 0),
         ("commit.synced", True, True, 0),
         ("commit.unmarked", True, False, 0),

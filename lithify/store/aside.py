@@ -1,0 +1,149 @@
+"""Objects that a transaction has written and not published yet: files in a folder of its own, each renamed once to its place.
+
+What libostree's transactions do, with the same files as their result; those make a folder for each two letters of a checksum,
+and an unnamed file that is linked for each object. Format: https://ostreedev.github.io/ostree/repo/.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lithify.cache import host_errors, no_space, remove_tree
+from lithify.crash import crash_point
+from lithify.store.damage import ObjectKind
+from lithify.store.gvariant import Xattrs
+
+PREFIX = "lithify-"
+"""How the names of these folders begin, in the repository's ``tmp``; one that no transaction holds is a killed one's."""
+
+
+class Aside:
+    """Objects by checksum: those written here, and files that lie elsewhere on the same file system."""
+
+    def __init__(self, repository: Path, min_free: int) -> None:
+        """``min_free`` bytes of the file system are not used up by what is written."""
+        self._repository = repository
+        self._folder = ""
+        self._number = 0
+        usage = os.statvfs(repository)
+        self._room = usage.f_bfree * usage.f_frsize - min_free
+        self.lying: dict[str, str] = {}
+        """Checksum → path."""
+        self._kinds: dict[str, ObjectKind] = {}
+        """Of what is no file."""
+
+    def add_files(self, files: Mapping[str, str]) -> None:
+        """Take in files that are complete as they lie, checksum → path."""
+        self.lying.update(files)
+
+    def write_metadata(self, kind: ObjectKind, checksum: str, data: bytes) -> None:
+        """Write a dirtree, dirmeta or commit."""
+        with host_errors(self._repository):
+            descriptor, path = self._made(len(data))
+            try:
+                _write(descriptor, data)
+                os.fchmod(descriptor, 0o644)
+            finally:
+                os.close(descriptor)
+        self.lying[checksum] = path
+        self._kinds[checksum] = kind
+
+    def write_file(
+        self, checksum: str, content: bytes, *, mode: int, uid: int, gid: int, xattrs: Xattrs
+    ) -> None:
+        """Write a regular file; ``mode`` has the permission bits."""
+        with host_errors(self._repository):
+            descriptor, path = self._made(len(content))
+            try:
+                _write(descriptor, content)
+                # in this order: a new owner takes setuid bits and capabilities away
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, mode)
+                for name, value in xattrs:
+                    os.setxattr(descriptor, os.fsdecode(name), value)
+                os.utime(descriptor, ns=(0, 0))
+            finally:
+                os.close(descriptor)
+        self.lying[checksum] = path
+
+    def write_symlink(self, checksum: str, target: str, *, uid: int, gid: int, xattrs: Xattrs) -> None:
+        """Write a symlink."""
+        with host_errors(self._repository):
+            path = self._new_path(len(target))
+            os.symlink(target, path)
+            os.chown(path, uid, gid, follow_symlinks=False)
+            for name, value in xattrs:
+                os.setxattr(path, os.fsdecode(name), value, follow_symlinks=False)
+        self.lying[checksum] = path
+
+    def publish(self) -> None:
+        """Rename everything to its place; an object that is there already stays, with the layers that share it."""
+        objects = f"{self._repository}/objects"
+        with host_errors(self._repository):
+            there = set(os.listdir(objects))
+            for checksum, path in self._in_order():
+                if checksum[:2] not in there:
+                    with suppress(FileExistsError):
+                        os.mkdir(f"{objects}/{checksum[:2]}")
+                    there.add(checksum[:2])
+                target = f"{objects}/{checksum[:2]}/{checksum[2:]}.{self._kinds.get(checksum, 'file')}"
+                if not os.path.lexists(target):
+                    os.rename(path, target)
+                    crash_point("store.commit.moved")
+        self.lying.clear()
+
+    def set_ref(self, name: str, commit: str) -> None:
+        """Have a ref name a commit, at one stroke. Nothing of it is among the refs before: every file there is one."""
+        descriptor, path = self._made(0)
+        try:
+            _write(descriptor, f"{commit}\n".encode())
+            os.fchmod(descriptor, 0o644)
+        finally:
+            os.close(descriptor)
+        target = f"{self._repository}/refs/heads/{name}"
+        try:
+            os.rename(path, target)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.rename(path, target)
+        os.utime(self._repository)  # who keeps what the refs say looks at this
+
+    def drop(self) -> None:
+        """Remove what was written here and not published; raises nothing. Called once, at the end."""
+        self.lying.clear()
+        if self._folder:
+            with suppress(OSError):
+                remove_tree(Path(self._folder))
+
+    def _in_order(self) -> Iterable[tuple[str, str]]:
+        """Yield what is published, commits last."""
+        commits = [item for item in self.lying.items() if self._kinds.get(item[0]) == "commit"]
+        yield from (item for item in self.lying.items() if self._kinds.get(item[0]) != "commit")
+        yield from commits
+
+    def _made(self, size: int) -> tuple[int, str]:
+        path = self._new_path(size)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), path
+
+    def _new_path(self, size: int) -> str:
+        """Return where the next object is written; raises :class:`~lithify.errors.NoSpace` where there is no room for it."""
+        self._room -= size
+        if size and self._room < 0:
+            raise no_space(self._repository)
+        if not self._folder:
+            self._folder = f"{self._repository}/tmp/{PREFIX}{secrets.token_hex(8)}"
+            os.mkdir(self._folder, 0o700)
+            crash_point("store.commit.aside")
+        self._number += 1
+        return f"{self._folder}/{self._number}"
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    left: Any = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
