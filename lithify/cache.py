@@ -387,6 +387,37 @@ def sync_file_system(folder: Path) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a file or a folder with all in it, read-only folders included; nothing there is no error."""
     try:
+        _remove(os.fspath(path))
+    except (OSError, RecursionError):
+        _remove_carefully(path)  # says what is in the way, if it cannot be had out of the way
+
+
+def _remove(path: str) -> None:
+    """Remove what lies at ``path`` in few system calls: most folders that are removed are empty."""
+    try:
+        os.rmdir(path)
+        return
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        os.unlink(path)
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    with os.scandir(path) as found:
+        entries = list(found)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            _remove(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
+
+
+def _remove_carefully(path: Path) -> None:
+    """Do what :func:`remove_tree` does where folders are read-only, or their paths too long."""
+    try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return

@@ -11,14 +11,17 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 _SEAL = 16
 """Hex digits."""
+_LATE = 1.0
+"""Seconds."""
 _AT_ONCE = 500
 """Keys that are asked for in one query; SQLite takes 999 or more."""
 
@@ -30,6 +33,24 @@ class Facts:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._gathering = 0
+        self._gathered: dict[tuple[str, str], str] = {}
+        self._since = 0.0
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Write facts that are put during the block together, at most a second late: a killed process loses so many.
+
+        To write one takes as long as forty system calls and a new file do; of a build's chunks there are two each.
+        """
+        with self._lock:
+            self._gathering += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._gathering -= 1
+                self._write_gathered()
 
     def get(self, kind: str, key: str) -> str | None:
         """Return the fact, or None where nobody has asked yet."""
@@ -39,8 +60,11 @@ class Facts:
         """Return the facts of ``keys`` that somebody has asked; a tenth of the time of asking for one after the other."""
         rows: list[tuple[Any, Any]] = []
         with self._lock:
+            ready = {key: self._gathered[kind, key] for key in keys if (kind, key) in self._gathered}
+            if ready:
+                keys = [key for key in keys if key not in ready]
             if self._connection is None and not os.path.exists(self._path):
-                return {}
+                return ready
             try:
                 for start in range(0, len(keys), _AT_ONCE):
                     some = keys[start : start + _AT_ONCE]
@@ -48,34 +72,43 @@ class Facts:
                     asked = f"SELECT key, value FROM facts WHERE kind = ? AND key IN ({places})"
                     rows += self._open().execute(asked, (kind, *some)).fetchall()
             except sqlite3.OperationalError:
-                return {}  # no cache yet, or a writer that takes long: the facts are asked again
+                return ready  # no cache yet, or a writer that takes long: the facts are asked again
             except sqlite3.DatabaseError:
                 self._begin_anew()
-                return {}
+                return ready
         found = {str(key): _unsealed(kind, str(key), str(value)) for key, value in rows}
-        return {key: value for key, value in found.items() if value is not None}
+        return ready | {key: value for key, value in found.items() if value is not None}
 
     def put(self, kind: str, key: str, value: str) -> None:
         """Keep a fact; the first one kept stands, since it cannot change."""
         with self._lock:
-            for attempt in (1, 2):
-                try:
-                    with self._open() as connection:
-                        connection.execute(
-                            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
-                            (kind, key, _sealed(kind, key, value)),
-                        )
-                    return
-                except sqlite3.OperationalError:
-                    return  # full disk or a read-only cache: a fact may be forgotten
-                except sqlite3.DatabaseError:
-                    if attempt == 2:
-                        raise
-                    self._begin_anew()
+            if not self._gathered:
+                self._since = time.monotonic()
+            self._gathered[kind, key] = value
+            if not self._gathering or time.monotonic() > self._since + _LATE:
+                self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        rows = [(kind, key, _sealed(kind, key, value)) for (kind, key), value in self._gathered.items()]
+        self._gathered = {}
+        if not rows:
+            return
+        for attempt in (1, 2):
+            try:
+                with self._open() as connection:
+                    connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
+                return
+            except sqlite3.OperationalError:
+                return  # full disk or a read-only cache: a fact may be forgotten
+            except sqlite3.DatabaseError:
+                if attempt == 2:
+                    raise
+                self._begin_anew()
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
+            self._write_gathered()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

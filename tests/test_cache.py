@@ -200,3 +200,63 @@ def test_more_facts_than_one_query_takes(tmp_path: Path) -> None:
     with closing(Facts(tmp_path / "facts.sqlite")) as facts:
         facts.put("kind", "1700", "there")
         assert facts.get_several("kind", [str(number) for number in range(2000)]) == {"1700": "there"}
+
+
+def test_facts_that_are_gathered_are_known_at_once_and_written_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "facts.sqlite"
+    with closing(Facts(path)) as facts, closing(Facts(path)) as others:
+        facts.put("a", "before", "1")
+        with facts.gathering():
+            facts.put("a", "key", "2")
+            facts.put("a", "before", "3")
+            assert facts.get_several("a", ["key", "before", "none"]) == {"key": "2", "before": "3"}
+            assert others.get_several("a", ["key", "before"]) == {"before": "1"}
+        assert others.get_several("a", ["key", "before"]) == {"key": "2", "before": "3"}
+
+
+def test_facts_are_gathered_for_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "facts.sqlite"
+    with closing(Facts(path)) as facts, closing(Facts(path)) as others, facts.gathering():
+        now = [100.0]
+        monkeypatch.setattr("lithify.facts.time.monotonic", lambda: now[0])
+        facts.put("a", "one", "1")
+        now[0] += 0.9
+        facts.put("a", "two", "2")
+        assert others.get_several("a", ["one", "two"]) == {}
+        now[0] += 0.2
+        facts.put("a", "three", "3")
+        assert set(others.get_several("a", ["one", "two", "three"])) == {"one", "two", "three"}
+
+
+def test_facts_that_were_gathered_are_written_where_the_block_raises_too(tmp_path: Path) -> None:
+    with closing(Facts(tmp_path / "facts.sqlite")) as facts:
+        with pytest.raises(RuntimeError), facts.gathering():
+            facts.put("a", "key", "1")
+            raise RuntimeError
+        with closing(Facts(tmp_path / "facts.sqlite")) as others:
+            assert others.get("a", "key") == "1"
+
+
+@pytest.mark.parametrize("made", ["file", "link", "nothing", "empty", "deep", "mixed"])
+def test_whatever_lies_there_goes(made: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    place = tmp_path / "place"
+    if made == "file":
+        place.touch()
+    elif made == "link":
+        place.symlink_to(outside)
+    elif made == "empty":
+        place.mkdir()
+    elif made == "deep":
+        place.joinpath(*["d"] * 600).mkdir(parents=True)
+    elif made == "mixed":
+        (place / "a/b/c").mkdir(parents=True)
+        (place / "a/file").touch()
+        (place / "a/link").symlink_to(outside)
+        (place / "dangling").symlink_to("nowhere")
+        os.mkfifo(place / "a/b/fifo")
+    remove_tree(place)
+    assert not os.path.lexists(place)
+    assert os.listdir(outside) == ["kept"]

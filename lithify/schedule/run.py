@@ -70,6 +70,7 @@ def run_plan(undertaking: Undertaking, plan: Plan, policy: Policy) -> dict[str, 
     store = undertaking.workshop.store
     # twice as many threads: those that wait for the disk make room for others
     with (
+        undertaking.workshop.facts.gathering(),
         _told_by(store, run.makes_room if policy.jobs > 1 else store.before_sync),
         concurrent.futures.ThreadPoolExecutor(2 * policy.jobs, thread_name_prefix="build") as builders,
         concurrent.futures.ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="fetch") as fetchers,
