@@ -27,7 +27,7 @@ from lithify.build.continuing import (
     set_up_digest,
 )
 from lithify.build.laying_out import LaidOut
-from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.build.workshop import Bench, Workshop
 from lithify.cache import CacheFolder, hold_lock, remove_tree, sync_file_system
 from lithify.crash import crash_point
 from lithify.definitions.model import WorkspaceSource
@@ -37,6 +37,7 @@ from lithify.graph.environment import SOURCE_DATE_EPOCH
 from lithify.graph.model import Command
 from lithify.sources.tree import SETTLED_NS, Entry, digest_entries, file_digest, plain_mode, walk
 from lithify.sources.workspace import changed_meanwhile, copy_entry, copy_git, existing, not_the_source
+from lithify.staging.folders import plain_folder
 
 VERSION = 1
 BUILD, STATE, OPENED_IN = "build", "state.json", "opened-in"

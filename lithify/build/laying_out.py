@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.build.workshop import Bench, Workshop
 from lithify.cache import remove_tree
 from lithify.crash import crash_point
 from lithify.definitions.model import Source
@@ -19,6 +19,7 @@ from lithify.graph.pins import Pin
 from lithify.sources.compose import compose, spool
 from lithify.sources.spooling import Spool
 from lithify.staging.capture import Captured, capture_destdir
+from lithify.staging.folders import plain_folder
 from lithify.store.ingest import PLAIN_HEADER, PROGRAM_HEADER
 from lithify.store.manifest import Manifest
 

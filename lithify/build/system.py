@@ -38,7 +38,7 @@ from lithify.build.metadata import (
     run_metadata,
 )
 from lithify.build.recording import run_of
-from lithify.build.workshop import Bench, Workshop, plain_folder
+from lithify.build.workshop import Bench, Workshop
 from lithify.cache import host_error_of
 from lithify.crash import crash_point
 from lithify.errors import BuildFailed, Interrupted, MergeConflict
@@ -48,6 +48,7 @@ from lithify.graph.environment import INTEGRATION_ENVIRONMENT
 from lithify.graph.model import SelectedArtifact, SystemGraph
 from lithify.staging.area import staging_area
 from lithify.staging.capture import UpperChanges, capture_upper
+from lithify.staging.folders import plain_folder
 from lithify.staging.logs import LogWriter, log_digest
 from lithify.staging.sandbox import Sandbox, run_script
 from lithify.store.checkout import check_out

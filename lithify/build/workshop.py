@@ -125,16 +125,3 @@ def failed_bench(cache: CacheFolder, name: str) -> Iterator[Bench | None]:
         return
     with hold_lock(lock_of(cache, newest.name)):
         yield Bench(staging=newest, scratch=Path(os.readlink(newest / SCRATCH)))
-
-
-def plain_folder(path: Path) -> Path:
-    """Make an empty folder as a DESTDIR or build folder starts: 0755, no setgid bit or ACL that its parent passes on."""
-    path.mkdir()
-    for name in ("system.posix_acl_default", "system.posix_acl_access"):
-        try:
-            os.removexattr(path, name)
-        except OSError:
-            pass  # none was there, or the file system has none
-    os.chown(path, 0, 0)
-    os.chmod(path, 0o755)
-    return path

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from lithify.build.metadata import BuiltChunk
-from lithify.build.workshop import Workshop, bench, plain_folder
+from lithify.build.workshop import Workshop, bench
 from lithify.cache import remove_tree, sync_path
 from lithify.definitions.architectures import ARCHITECTURES, builds_for
 from lithify.definitions.nearest import meant
@@ -29,6 +29,7 @@ from lithify.sources.compose import compose, known_tree_digest
 from lithify.sources.pins import refuse_unpinned
 from lithify.staging.architecture import host_architecture
 from lithify.staging.capture import capture_destdir
+from lithify.staging.folders import plain_folder
 from lithify.store.folders import Frozen
 from lithify.store.merge import Part, merge
 

@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from lithify.build.kept_folder import kept_place, read_state
-from lithify.build.workshop import bench, plain_folder
+from lithify.build.workshop import bench
 from lithify.cache import CacheFolder, hold_lock, is_held, open_cache, remove_tree
 from lithify.definitions.model import DebianBinaries, GitSource, LocalSource, PatchSource, Source
 from lithify.definitions.nearest import did_you_mean
@@ -41,6 +41,7 @@ from lithify.sources.working import (
     unsaved,
 )
 from lithify.sources.workspace import asked
+from lithify.staging.folders import plain_folder
 from lithify.staging.namespace import enter
 
 MOST_SHOWN = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lithify.cache import is_full_error, no_space, remove_tree
@@ -44,6 +44,7 @@ def staging_area(
             f"{len(layers)} layers are more than {method.name} can mount: {method.most_layers - OWN_LAYERS}",
             hints=["`--staging-method copy` knows no limit"],
         )
+    left = False
     try:
         try:
             try:
@@ -60,8 +61,9 @@ def staging_area(
             yield folder / "root"
         finally:
             end()  # where this fails, what is still mounted is not walked into
+            left = True
     finally:
-        if not os.path.ismount(folder / "root"):
+        if left or not os.path.ismount(folder / "root"):
             for name in _OWN_FOLDERS:
                 _discard(folder / name)
 
@@ -79,11 +81,12 @@ def _lay(folder: Path, layers: Sequence[Path], mount_points: Sequence[str], uppe
         remove_tree(folder / name)
     empty, points, _ = (plain_folder(folder / name) for name in ("empty", "points", "root"))
     for point in (*SANDBOX_POINTS, *mount_points):
-        there = points
+        there = str(points)
         for part in Path(point.lstrip("/")).parts:
-            there = there / part
-            if not there.is_dir():
-                plain_folder(there)
+            there = f"{there}/{part}"
+            with suppress(FileExistsError):
+                os.mkdir(there)
+                os.chmod(there, 0o755)  # all else it has from a plain folder
     if upper is None:
         return Stack(lowers=[empty, *layers, points])
     return Stack(lowers=[points, empty, *layers], upper=upper, work=plain_folder(folder / "work"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -138,9 +139,10 @@ def variables(environment: Mapping[str, str]) -> list[str]:
     return argv
 
 
-def _roots_own_in_proc() -> list[str]:
-    """Return the files of the kernel in ``/proc`` that we may read and others may not."""
-    return sorted(
+@cache
+def _roots_own_in_proc() -> tuple[str, ...]:
+    """Return the files of the kernel in ``/proc`` that we may read and others may not; they stay the same."""
+    found = sorted(
         entry.name
         for entry in os.scandir("/proc")
         if not entry.name.isdigit()
@@ -148,6 +150,7 @@ def _roots_own_in_proc() -> list[str]:
         and not entry.stat(follow_symlinks=False).st_mode & 0o004
         and os.access(entry.path, os.R_OK)
     )
+    return tuple(found)
 
 
 def _host(names: Iterable[str]) -> list[str]:

@@ -210,13 +210,8 @@ class Repository:
             raise DamagedObject(kind, checksum, f"cannot be read: {error}") from error
 
     def _bytes(self, checksum: str, kind: ObjectKind) -> bytes:
-        """Return an object's bytes; read at its place at once, since to look there first costs as much."""
-        try:
-            return _read(f"{self._objects}/{checksum[:2]}/{checksum[2:]}.{kind}")
-        except FileNotFoundError:
-            if checksum not in self._lying:
-                raise
-            return _read(self._lying[checksum])
+        """Return an object's bytes."""
+        return _read(self._path(checksum, kind))
 
     def _path(self, checksum: str, kind: ObjectKind) -> str:
         if self._lying and checksum in self._lying:
