@@ -31,7 +31,7 @@ from lithify.schedule.definitions_from_git import Origin
 from lithify.schedule.plan import Plan
 from lithify.schedule.request import Request
 from lithify.schedule.session import Session
-from lithify.schedule.witness import keep_answer
+from lithify.schedule.witness import keep_answer, keep_mounted
 from lithify.store.damage import DamagedObject
 
 _Words = Annotated[
@@ -122,6 +122,8 @@ def _built(
         importlib.import_module("lithify.schedule.building").tidy(session)
     if not components and on_disk:
         keep_answer(session, request, invocation.cwd, system, now=time.time_ns(), mounted=mounted)
+    elif mounted and on_disk:
+        keep_mounted(session, invocation.cwd, [system, *components], mounted)
     if not request.is_done and invocation.settings.cachedir_max_size is not None:
         importlib.import_module("lithify.cli.limiting").keep_to_size(invocation, session, session.report)
     return request

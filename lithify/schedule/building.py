@@ -60,7 +60,7 @@ class BuildResult(Struct, frozen=True, kw_only=True):
     workshop: Workshop
     """What it was made with."""
     mounted: tuple[ContentDigest, ...] = ()
-    """The layers that the system was composed on, where its integration commands were run."""
+    """The layers that the system was composed on, where its integration commands were run; of some chunks, all."""
 
 
 def open_workshop(
@@ -241,7 +241,8 @@ def _build(
     workshop = undertaking.workshop
     if request.components is not None:
         chunks = _run(session, undertaking, plan, policy)
-        return BuildResult(system=None, chunks=chunks, outcome="built", workshop=workshop)
+        mounted = workshop.store.layers.digests()
+        return BuildResult(system=None, chunks=chunks, outcome="built", workshop=workshop, mounted=mounted)
     stored = None if request.stored is None else find_system(undertaking)
     if stored is not None:  # it may have been collected before we had our claim on the cache
         renewed = renew_facts(undertaking, stored)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ def answer_path(cache: CacheFolder, root: Path, cwd: Path, name: str) -> Path:
     return (
         cache.standing / f"{hashlib.sha256(question.encode(errors='surrogateescape')).hexdigest()[:40]}.json"
     )
+
+
+def question(words: Sequence[str]) -> str:
+    """Return the arguments of a build as one text: a system, and what of it was asked for."""
+    return "\0".join(words)
 
 
 def circumstances(settings: Settings) -> dict[str, Any]:
@@ -106,7 +111,11 @@ def standing_answer(cache: CacheFolder, root: Path, cwd: Path, name: str, settin
         return Standing()  # what somebody works on is looked at each time
     try:
         record = _unsealed(answer_path(cache, root, cwd, name).read_bytes())
-        if record is None or record["circumstances"] != circumstances(settings):
+        if record is None:
+            return Standing()
+        if record["text"] is None:
+            return Standing(mounted=_mounted(record))
+        if record["circumstances"] != circumstances(settings):
             return Standing()
         if read_ref(cache.ostree, record["ref"]) != record["commit"] or not _stands(record, root):
             return Standing(mounted=_mounted(record))

@@ -23,7 +23,7 @@ from lithify.graph.model import ContentDigest
 from lithify.graph.pins import Pin
 from lithify.schedule.request import Request, facts_are_current
 from lithify.schedule.session import Resolved, Session, declared_in
-from lithify.schedule.standing import answer_path, circumstances, mounted_by, sealed
+from lithify.schedule.standing import answer_path, circumstances, mounted_by, question, sealed
 from lithify.sources.kinds import UNLOCKED, kind_of
 from lithify.sources.local import below_definitions
 from lithify.sources.lock import LOCK_NAME, parse_lock
@@ -61,6 +61,15 @@ def keep_answer(
         _write(session.cache, path, record)
     except (_CannotTell, LithifyError, OSError):
         return  # something changed meanwhile, or the disk is full: the next build is resolved in the ordinary way
+
+
+def keep_mounted(session: Session, cwd: Path, words: Sequence[str], mounted: Sequence[ContentDigest]) -> None:
+    """Keep which layers were mounted to build what ``words`` name, said in ``cwd``: most will be once more."""
+    path = answer_path(session.cache, session.definitions.root, cwd, question(words))
+    try:
+        _write(session.cache, path, {"text": None, "mounted": [*mounted]})
+    except OSError:
+        return  # the disk is full: the next build looks at them when it needs them
 
 
 def _record(session: Session, request: Request, now: int) -> dict[str, Any]:

@@ -60,6 +60,10 @@ class KnownLayers:
         """Return a layer that was found whole."""
         return self._layers.get(digest)
 
+    def digests(self) -> tuple[ContentDigest, ...]:
+        """Return the content of all layers that were found whole, in the order in which they were."""
+        return tuple(self._layers)
+
     def add(self, layer: Layer) -> None:
         """Remember a layer."""
         with self._lock:

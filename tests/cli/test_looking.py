@@ -31,6 +31,18 @@ kind: chunk
 build-system: import
 sources: [{{kind: local, path: "files/{number}"}}]
 """
+TOP = """\
+name: top
+kind: chunk
+sources: [{{kind: local, path: lib}}]
+install-commands: ['echo {said} >"$DESTDIR/said"']
+"""
+ON_TOP = """\
+name: top
+kind: stratum
+build-depends: [{morph: strata/base.morph}, {morph: strata/many.morph}]
+chunks: [{name: top, morph: chunks/top.morph}]
+"""
 INTEGRATION = "system-integration: {c0-misc: {0: ['cat /etc/0 >/etc/of-the-system']}}\n"
 WATCHED = """
 import json, os, sys
@@ -59,10 +71,10 @@ def many() -> Iterator[Program]:
         yield Program(folder=folder, definitions=definitions)
 
 
-def early(program: Program, status: int) -> list[str]:
+def early(program: Program, status: int, *components: str) -> list[str]:
     """Build, and return what was started before the definitions were resolved; a command ends with ``status``."""
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED, "--no-default-configs", "build", "many"],
+        [sys.executable, "-c", WATCHED, "--no-default-configs", "build", "many", *components],
         cwd=program.definitions,
         env=program.environment(str(program.folder)),
         capture_output=True,
@@ -84,6 +96,18 @@ def test_layers_are_looked_at_before_anything_is_resolved(many: Program) -> None
         assert all("short_look.py" in look for look in looks)
     else:
         assert looks == []  # an ordinary user's files have other owners outside of the namespace
+
+
+def test_so_are_those_of_a_chunk_that_is_asked_for_alone(many: Program) -> None:
+    write_files(many.definitions, {"chunks/top.morph": TOP.format(said="one"), "strata/top.morph": ON_TOP})
+    system = "systems/many.morph"
+    text = (many.definitions / system).read_text()
+    write_files(many.definitions, {system: text.replace("]\n", ", {name: top, morph: strata/top.morph}]\n")})
+    assert early(many, 0, "top") == []
+    write_files(many.definitions, {"chunks/top.morph": TOP.format(said="two")})
+    looks = early(many, 0, "top")
+    assert all("short_look.py" in look for look in looks)
+    assert bool(looks) == (os.geteuid() == 0)
 
 
 def test_a_build_that_stops_early_ends_them(many: Program) -> None:

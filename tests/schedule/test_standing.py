@@ -24,8 +24,8 @@ from lithify.graph.keys import known
 from lithify.graph.pins import git_pin, source_identity
 from lithify.schedule.request import Request, request_for
 from lithify.schedule.session import open_session
-from lithify.schedule.standing import Standing, answer_path, code_stamp, sealed, standing_answer
-from lithify.schedule.witness import keep_answer
+from lithify.schedule.standing import Standing, answer_path, code_stamp, question, sealed, standing_answer
+from lithify.schedule.witness import keep_answer, keep_mounted
 from lithify.sources.lock import LOCK_NAME, Lock, write_lock
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.manifest import Manifest
@@ -428,6 +428,17 @@ def test_what_was_mounted_is_known_once_something_changed(store: Store, tmp_path
     edit(one.root, "strata/one.morph")
     assert one.known() == Standing(None, ("a", "b"))
     assert one.known(trove_host="elsewhere") == Standing()  # whatever is another program's is not relied upon
+
+
+def test_of_some_chunks_only_what_was_mounted_is_known(store: Store, tmp_path: Path) -> None:
+    one = kept(store, tmp_path / "tree", settled=True)
+    session = open_session(one.root, one.settings, ignore, {})
+    keep_mounted(session, one.root, ["s", "one"], ["a", "b"])
+    session.facts.close()
+    asked = standing_answer(one.cache, one.root, one.root, question(["s", "one"]), one.settings)
+    assert asked == Standing(None, ("a", "b"))
+    assert standing_answer(one.cache, one.root, one.root, question(["s", "two"]), one.settings) == Standing()
+    assert one.known() == Standing(one.text)
 
 
 def test_classic_formats_are_always_asked(store: Store, tmp_path: Path) -> None:
