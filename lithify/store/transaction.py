@@ -52,7 +52,7 @@ class Transaction:
 
     def __init__(
         self,
-        repo: Any,
+        repo: Callable[[], Any],
         published: Repository,
         sync: Callable[[], None] | None,
         min_free: int,
@@ -185,7 +185,7 @@ class Transaction:
         self._aside.publish()
         crash_point("store.commit.renamed")
         for checksum, signatures in self._signatures.items():
-            attach(self._repo, self._place, checksum, signatures)
+            attach(self._repo(), self._place, checksum, signatures)
         if self._commits and self._sync is not None:
             self._sync()
             crash_point("store.commit.synced")

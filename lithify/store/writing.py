@@ -17,9 +17,7 @@ from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
 from lithify.store.gobject import (
-    OSTree,
     create_repository,
-    load,
     open_repository,
     ostree_errors,
 )
@@ -27,6 +25,7 @@ from lithify.store.layer import KnownLayers
 from lithify.store.lookers import Lookers
 from lithify.store.looking import Looking
 from lithify.store.reading import Repository
+from lithify.store.repository_lock import shared_with_ostree
 from lithify.store.signing import Signer
 from lithify.store.syncing import Syncing
 from lithify.store.transaction import Transaction
@@ -62,7 +61,6 @@ class Store:
         of the file system are never used up. ``lease`` is this process's claim on the cache, where it has one already.
         ``signer`` signs each commit before a ref names it. ``lookers`` are looking at layers already.
         """
-        load()
         self.cache = cache
         self.report = report
         self.reading = Repository(cache.ostree)
@@ -84,25 +82,16 @@ class Store:
         """Give a transaction; what was written in the block is published at its end, and dropped if it raises."""
         if getattr(self._local, "busy", False):
             raise StoreError("a transaction is open in this thread already")
-        with self.shared_lock():
-            repo = self.repo()
-            place = self.cache.ostree
+        with self.shared_lock(), shared_with_ostree(self.cache.ostree):
             self._local.busy = True
             try:
-                with ostree_errors(place, "opening a transaction"):
-                    # libostree's own lock too: it keeps `ostree prune` out between the commit and its refs
-                    repo.lock_push(OSTree.RepoLockType.SHARED, None)
-                try:
-                    yield from self._in_transaction(repo)
-                finally:
-                    with ostree_errors(place, "closing a transaction"):
-                        repo.lock_pop(OSTree.RepoLockType.SHARED, None)
+                yield from self._in_transaction()
             finally:
                 self._local.busy = False
 
-    def _in_transaction(self, repo: Any) -> Iterator[Transaction]:
+    def _in_transaction(self) -> Iterator[Transaction]:
         transaction = Transaction(
-            repo,
+            self.repo,
             self.reading,
             self.settle if self.sync else None,
             self._min_free,
@@ -131,11 +120,11 @@ class Store:
             self.repo().set_ref_immediate(None, name, None, None)
 
     def repo(self) -> Any:
-        """Return this thread's own repository object: libostree's holds one transaction at a time."""
+        """Return this thread's own repository object of libostree, which is loaded now; building needs none."""
         repo = getattr(self._local, "repo", None)
         if repo is None:
             repo = open_repository(self.cache.ostree)
-            repo.set_disable_fsync(not self.sync)
+            repo.set_disable_fsync(True)  # the disk is waited for once for all, by settle
             self._local.repo = repo
         return repo
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.manifest import Device, Manifest, manifest_of
 from lithify.store.reading import Repository
 from lithify.store.writing import Store
-from tests.inside import as_owner
+from tests.inside import PROJECT, as_owner
 from tests.store.trees import Dir, File, Node, Symlink, make_folder, read_folder
 
 EMPTY = Manifest()
@@ -398,4 +399,70 @@ def test_a_file_written_twice_is_one_object_with_the_checksum_that_libostree_giv
             tree = transaction.write_tree({"etc/a": text, "etc/b": text})
             transaction.commit(tree, {}, ["t/files"])
     assert len(set(checksums)) == 1
+    assert fsck(cache) == ""
+
+
+PRUNES = """
+import sys
+from lithify.store.gobject import OSTree, open_repository
+from pathlib import Path
+repo = open_repository(Path(sys.argv[1]))
+changed = repo.copy_config()
+changed.set_string("core", "lock-timeout-secs", "0")
+repo.write_config(changed)
+repo.reload_config(None)
+kinds = {"shared": OSTree.RepoLockType.SHARED, "exclusive": OSTree.RepoLockType.EXCLUSIVE}
+try:
+    repo.lock_push(kinds[sys.argv[2]], None)
+except Exception as error:
+    print("locked" if "lock" in str(error).lower() else error)
+else:
+    print("free")
+"""
+
+
+def test_libostree_itself_is_kept_out_as_long_as_something_is_written(cache: CacheFolder) -> None:
+    """``ostree prune`` takes the lock exclusively, who writes takes it with others."""
+
+    def try_lock(kind: str) -> str:
+        done = subprocess.run(
+            [*as_owner(), sys.executable, "-c", PRUNES, str(cache.ostree), kind],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    store = Store(cache, min_free=1 << 20)
+    with store.transaction():
+        assert try_lock("exclusive") == "locked"
+        assert try_lock("shared") == "free"
+    assert try_lock("exclusive") == "free"
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from lithify.cache import open_cache
+from lithify.store.writing import Store
+store = Store(open_cache(Path(sys.argv[1])), min_free=1 << 20)
+with store.transaction() as transaction:
+    tree = transaction.write_tree({"a": transaction.write_file(b"x")})
+    transaction.commit(tree, {}, ["d/more"])
+print("gi" in sys.modules)
+"""
+
+
+def test_what_is_written_needs_no_libostree(cache: CacheFolder) -> None:
+    """To load it takes as long as a whole build of nothing."""
+    Store(cache, min_free=1 << 20)  # makes the repository
+    done = subprocess.run(
+        [*as_owner(), sys.executable, "-c", LOADED, str(cache.root)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
     assert fsck(cache) == ""
