@@ -169,7 +169,11 @@ def chunk_sandbox(
                 for built in order.staged
             ]
             stack = resolve_stack(
-                workshop.cache, workshop.store, layers, names=[built.name for built in order.staged]
+                workshop.cache,
+                workshop.store,
+                layers,
+                names=[built.name for built in order.staged],
+                facts=workshop.facts,
             )
             root = staged.enter_context(
                 staging_area(
@@ -202,7 +206,8 @@ def _compiler_cache(
     chunk = order.chunk
     if chunk.build_mode != "staging" or not (chunk.compiler_cache or order.format < 9):
         return CompilerCache()
-    if not stages_ccache(layers):
+    staged = {layer.digest: workshop.store.layers.names(layer) for layer in layers}
+    if not stages_ccache(staged):
         if chunk.compiler_cache:
             workshop.report(
                 Warned(
@@ -212,7 +217,7 @@ def _compiler_cache(
         return CompilerCache()
     path = chunk_environment(chunk, order.prefixes)["PATH"]
     return CompilerCache(
-        binds=open_compiler_cache(workshop.cache, bench.scratch, chunk, layers) if workshop.ccache else (),
+        binds=open_compiler_cache(workshop.cache, bench.scratch, chunk, staged) if workshop.ccache else (),
         environment=tuple(cache_environment(chunk, path, used=workshop.ccache).items()),
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,10 +20,10 @@ from msgspec import Struct
 from lithify.cache import CacheFolder
 from lithify.graph.canonical import digest
 from lithify.graph.environment import CCACHE_DIR, with_ccache
-from lithify.graph.model import Chunk
+from lithify.graph.model import Chunk, ContentDigest
 from lithify.staging.folders import plain_folder
 from lithify.staging.sandbox import Bind
-from lithify.store.layer import Layer
+from lithify.store.survey import Survey
 
 MOST_BYTES = "2G"
 """Of one folder; ccache itself throws away what was not used for long."""
@@ -54,21 +54,23 @@ class CompilerCache(Struct, frozen=True, kw_only=True):
     environment: tuple[tuple[str, str], ...] = ()
 
 
-def stages_ccache(layers: Sequence[Layer]) -> bool:
-    """Return whether a chunk stages a ccache: the host's is never used."""
-    return any(path in layer.files or path in layer.symlinks for layer in layers for path in _CCACHE)
+def stages_ccache(staged: Mapping[ContentDigest, Survey]) -> bool:
+    """Return whether a chunk stages a ccache: the host's is never used. ``staged``: content digest → what is in the layer."""
+    return any(path in names.files or path in names.symlinks for names in staged.values() for path in _CCACHE)
 
 
-def compiler_identity(layers: Sequence[Layer]) -> list[str]:
+def compiler_identity(staged: Mapping[ContentDigest, Survey]) -> list[str]:
     """Return the digests of all staged that holds a program of a compiler; what else is staged, ccache looks at itself."""
-    return sorted(layer.digest for layer in layers if _has_compiler((*layer.files, *layer.symlinks)))
+    return sorted(
+        digest for digest, names in staged.items() if _has_compiler((*names.files, *names.symlinks))
+    )
 
 
 def _has_compiler(paths: Collection[str]) -> bool:
     return any(_COMPILER.fullmatch(path) for path in paths)
 
 
-def cache_name(chunk: Chunk, layers: Sequence[Layer]) -> str:
+def cache_name(chunk: Chunk, staged: Mapping[ContentDigest, Survey]) -> str:
     """Return the name of a chunk's folder below ``ccache/``: another for another compiler."""
     return digest(
         {
@@ -76,7 +78,7 @@ def cache_name(chunk: Chunk, layers: Sequence[Layer]) -> str:
             "chunk": chunk.name,
             "arch": chunk.arch,
             "prefix": chunk.prefix,
-            "compiler": compiler_identity(layers),
+            "compiler": compiler_identity(staged),
         }
     )
 
@@ -99,10 +101,10 @@ def cache_environment(chunk: Chunk, path: str, *, used: bool) -> dict[str, str]:
 
 
 def open_compiler_cache(
-    cache: CacheFolder, scratch: Path, chunk: Chunk, layers: Sequence[Layer]
+    cache: CacheFolder, scratch: Path, chunk: Chunk, staged: Mapping[ContentDigest, Survey]
 ) -> tuple[Bind, ...]:
     """Return what is bound into the sandbox: the chunk's folder, made if missing, and an empty log in ``scratch``."""
-    folder = cache.compiler_caches / cache_name(chunk, layers)
+    folder = cache.compiler_caches / cache_name(chunk, staged)
     cache.compiler_caches.mkdir(mode=0o700, exist_ok=True)
     try:
         plain_folder(folder)

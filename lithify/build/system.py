@@ -61,6 +61,7 @@ from lithify.store.manifest import Manifest
 from lithify.store.merge import Merged, Overlap, Part, merge
 from lithify.store.overlay import overlay
 from lithify.store.stack import resolve_stack
+from lithify.store.survey import Survey
 from lithify.store.transaction import Transaction
 
 UPPER = "upper"
@@ -293,12 +294,10 @@ def _own_layer(workshop: Workshop, bench: Bench, own: Content, written: Collecti
         tree=own.tree,
         manifest=own.manifest,
         path=folder,
-        dirs=frozenset(folders_of(written)),
-        symlinks={},
-        files=frozenset(written),
     )
+    names = Survey(fingerprint="", dirs=frozenset(folders_of(written)), symlinks={}, files=frozenset(written))
     store.layers.forget(own.digest)  # that of an earlier bench
-    store.layers.add(layer)
+    store.layers.add(layer, names)
     return layer
 
 

@@ -24,7 +24,7 @@ from lithify.store.gvariant import Tree
 from lithify.store.layer import Layer
 from lithify.store.manifest import Manifest
 from lithify.store.short_look import INDEX_VERSION
-from lithify.store.survey import Known, Survey, is_top_as_known, known_of, still_looks, survey_folder
+from lithify.store.survey import Known, Survey, is_changed_at, known_of, still_looks, survey_folder
 from lithify.store.writing import Store
 
 DAMAGED_PREFIX = ".damaged-"
@@ -56,23 +56,18 @@ def keep_layer(
             return known
         store.use()
         place = cache.layers / digest
+        layer = Layer(digest=digest, tree=tree, manifest=manifest, path=place / "tree")
         try:
-            survey = _survey_if_whole(place, looked=store.layers.lookers.found_whole(digest))
+            if is_changed_at(layer.path, store.layers.lookers.found_whole(digest)):
+                store.layers.add(layer)
+                return layer
+            survey = _survey_if_whole(place)
             if survey is None:
                 changed = _rename_away(cache, store, place)
                 survey = _made(cache, loader, place, tree, manifest, check=changed)
         except OSError as error:
             raise host_error_of(error, place) from error
-        layer = Layer(
-            digest=digest,
-            tree=tree,
-            manifest=manifest,
-            path=place / "tree",
-            dirs=survey.dirs,
-            symlinks=survey.symlinks,
-            files=survey.files,
-        )
-        store.layers.add(layer)
+        store.layers.add(layer, survey)
         return layer
 
 
@@ -115,11 +110,10 @@ def put_aside(cache: CacheFolder, name: str) -> None:
         os.rename(place, place.with_name(f"{DAMAGED_PREFIX}{name}-{secrets.token_hex(4)}"))
 
 
-def _survey_if_whole(place: Path, *, looked: bool = False) -> Survey | None:
+def _survey_if_whole(place: Path) -> Survey | None:
     """Return how a layer looks, or None where it is missing or looks otherwise than when it was made.
 
-    ``looked``: another process has just given it the short look, and found it as it was. Everything is looked at only where
-    the short look cannot tell: right after it was made, and in a cache that was copied.
+    Everything is looked at only where a short look cannot tell: right after it was made, and in a cache that was copied.
     """
     top = str(place / "tree")
     try:
@@ -127,7 +121,7 @@ def _survey_if_whole(place: Path, *, looked: bool = False) -> Survey | None:
         if not isinstance(index, dict) or index.get("version") != INDEX_VERSION:
             return None
         known = Known.from_json(index)
-        if (looked and is_top_as_known(top, known)) or still_looks(top, known):
+        if still_looks(top, known):
             return known.survey
         renewed = known_of(top, known.survey)  # first: what changes after that, the next command sees
         if survey_folder(top).fingerprint != known.survey.fingerprint:

@@ -29,7 +29,7 @@ class Lookers:
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         """Name of a layer → the process that looks at it."""
-        self._answers: dict[str, bool] = {}
+        self._answers: dict[str, int | None] = {}
 
     def look(
         self, layers: Path, digests: Sequence[str], processes: int, *, version: int = INDEX_VERSION
@@ -46,8 +46,11 @@ class Lookers:
                 part = wanted[number::count]
                 self._children.update(dict.fromkeys(part, _started(layers, version, part)))
 
-    def found_whole(self, digest: str) -> bool:
-        """Return whether a looker found a layer as it was made; waits for one that was asked about it."""
+    def found_whole(self, digest: str) -> int | None:
+        """Return when the top of a layer changed that a looker found as it was made; waits for one that was asked about it.
+
+        Nanoseconds since 1970; None where it is not as it was, or nobody was asked.
+        """
         with self._lock:
             child = self._children.get(digest)
             while child is not None and digest not in self._answers:
@@ -56,8 +59,8 @@ class Lookers:
                     self._end(child)
                     break
                 name, _, answer = line.strip().partition(" ")
-                self._answers[name] = answer == short_look.WHOLE
-            return self._answers.pop(digest, False)
+                self._answers[name] = None if answer == short_look.UNKNOWN else int(answer)
+            return self._answers.pop(digest, None)
 
     def close(self) -> None:
         """End what still looks."""

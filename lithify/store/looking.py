@@ -13,8 +13,11 @@ class Looking(Protocol):
     def look(self, layers: Path, digests: Sequence[str], processes: int) -> None:
         """Look at ``layers/<digest>`` of each digest that nobody looks at yet."""
 
-    def found_whole(self, digest: str) -> bool:
-        """Return whether a layer was found as it was made; waits where it is being looked at."""
+    def found_whole(self, digest: str) -> int | None:
+        """Return when the top of a layer changed that was found as it was made, nanoseconds since 1970; else None.
+
+        Waits where it is being looked at.
+        """
 
     def close(self) -> None:
         """End what still looks."""

@@ -1,7 +1,8 @@
 """A short look at kept checkouts: whether anything was changed in them; also a program that looks while we do something else.
 
 It is called as ``python -I -S short_look.py LAYERS VERSION``, with names of layers as lines on its standard input, and answers
-each with the name and ``whole`` or ``unknown``. So it imports next to nothing, and nothing of lithify.
+each with the name and when its top folder changed, where all is as it was made, or ``unknown``. So it imports next to nothing,
+and nothing of lithify.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Mapping
 
-WHOLE, UNKNOWN = "whole", "unknown"
+UNKNOWN = "unknown"
 INDEX_VERSION = 2
 """Of a layer's ``index``."""
 
@@ -46,23 +47,25 @@ def below(top: str, path: str) -> str:
     return f"{top}/{path}" if path else top
 
 
-def _is_whole(place: str, version: int) -> bool:
+def _top_of_whole(place: str, version: int) -> int | None:
+    """Return when the top of a layer changed, where all of it is as it was made; else None."""
     try:
         with open(f"{place}/index", encoding="utf-8") as file:
             index = json.load(file)
-        return (
+        whole = (
             index["version"] == version
             and index["settled"] is True
             and looks_as_known(f"{place}/tree", index["changed"], index["files"], index["states"])
         )
+        return int(index["changed"][""]) if whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # the ordinary look says what it is
+        return None  # the ordinary look says what it is
 
 
 def _main(layers: str, version: int) -> None:
     for name in sys.stdin.read().split():
-        answer = WHOLE if _is_whole(f"{layers}/{name}", version) else UNKNOWN
-        sys.stdout.write(f"{name} {answer}\n")
+        top = _top_of_whole(f"{layers}/{name}", version)
+        sys.stdout.write(f"{name} {UNKNOWN if top is None else top}\n")
         sys.stdout.flush()
 
 

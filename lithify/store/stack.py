@@ -6,9 +6,11 @@ layer whose folders lie on symlinks of others is rewritten (metadata only), chec
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from lithify.cache import CacheFolder
+from lithify.facts import Facts
 from lithify.store.content import content_digest
 from lithify.store.entries import FileLoader
 from lithify.store.folders import Branch, Folder, Frozen, freeze, opened
@@ -22,6 +24,8 @@ from lithify.store.writing import Store
 
 MOST_LAYERS = 490
 """The kernel takes 500, and a staging area adds its own."""
+_PLAIN = "plain-stack"
+"""The kind of fact: digests of layers → that no two meet."""
 FOLD = 50
 """How many layers become one where there are too many: the lowest, which change least."""
 
@@ -33,12 +37,14 @@ def resolve_stack(
     *,
     names: Sequence[str] = (),
     most: int = MOST_LAYERS,
+    facts: Facts | None = None,
 ) -> list[Layer]:
     """Return the layers, lowest first, whose plain overlay is the merge of ``layers``; mostly the same ones.
 
-    ``names`` are what a :class:`MergeConflict` calls them. More than ``most`` are made fewer, by merging the lowest.
+    ``names`` are what a :class:`MergeConflict` calls them. More than ``most`` are made fewer, by merging the lowest. That a
+    stack is one of those that are mounted as they are is kept among the ``facts``: then the names in it need not be read.
     """
-    if not store.layers.meet(layers) and len(layers) <= most:
+    if len(layers) <= most and _is_plain(store, layers, facts):
         return list(layers)
     known = store.layers.resolved(layers, most)
     if known is None:
@@ -46,6 +52,19 @@ def resolve_stack(
         known = tuple(_Resolving(cache, store).resolve(list(layers), labels, most))
         store.layers.remember(layers, most, known)
     return list(known)
+
+
+def _is_plain(store: Store, layers: Sequence[Layer], facts: Facts | None) -> bool:
+    """Return whether no folder of one layer is at the path of something else in another."""
+    # a set: the order of the layers does not matter
+    key = hashlib.sha256(" ".join(sorted({layer.digest for layer in layers})).encode()).hexdigest()
+    if facts is not None and facts.get(_PLAIN, key):
+        return True
+    if store.layers.meet(layers):
+        return False
+    if facts is not None:
+        facts.put(_PLAIN, key, "yes")
+    return True
 
 
 class _Resolving:

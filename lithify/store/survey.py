@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Self
 
+import msgspec
 from msgspec import Struct
 
 from lithify.store.short_look import below, looks_as_known, states_of
@@ -74,6 +75,15 @@ class Known(Struct, frozen=True, kw_only=True):
             raise ValueError("no survey") from error
 
 
+def read_survey(top: str | os.PathLike[str]) -> Survey:
+    """Return how the layer whose files are in ``top`` looked when it was made; where nobody has kept that, as it looks now."""
+    try:
+        with open(os.path.join(os.path.dirname(top), "index"), "rb") as file:
+            return Known.from_json(msgspec.json.decode(file.read())).survey
+    except (OSError, ValueError):
+        return survey_folder(top)
+
+
 def known_of(top: str, survey: Survey) -> Known:
     """Return what a short look at ``top`` must find, taken now; raises :class:`OSError` where it has changed meanwhile."""
     changed = {path: os.lstat(below(top, path)).st_ctime_ns for path in ("", *sorted(survey.dirs))}
@@ -97,11 +107,11 @@ def still_looks(top: str, known: Known) -> bool:
         return False
 
 
-def is_top_as_known(top: str, known: Known) -> bool:
-    """Return whether the top folder is the one that was surveyed; for one whose rest another process has just looked at."""
+def is_changed_at(top: str | os.PathLike[str], when: int | None) -> bool:
+    """Return whether a top folder is the one that another process has just looked at, which saw it changed at ``when``."""
     try:
-        return known.settled and os.lstat(top).st_ctime_ns == known.changed[""]
-    except (OSError, KeyError):
+        return when is not None and os.lstat(top).st_ctime_ns == when
+    except OSError:
         return False
 
 

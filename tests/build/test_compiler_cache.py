@@ -18,25 +18,17 @@ from lithify.build.compiler_cache import Usage, cache_environment, cache_name, s
 from lithify.errors import Place
 from lithify.graph.environment import chunk_environment
 from lithify.graph.model import Chunk, ContentDigest
-from lithify.store.gvariant import Tree
-from lithify.store.layer import Layer
-from lithify.store.manifest import Manifest
+from lithify.store.survey import Survey
 from tests.build.definitions import small_tree
 from tests.inside import folder_of
 from tests.program import Program, write_files
 from tests.staging.stacks import need_static_shell
 
 
-def layer(digest: str, *files: str) -> Layer:
-    return Layer(
-        digest=ContentDigest(digest),
-        tree=Tree("0" * 64, "0" * 64),
-        manifest=Manifest(),
-        path=Path("/nowhere"),
-        dirs=frozenset(),
-        symlinks={},
-        files=frozenset(files),
-    )
+def layer(digest: str, *files: str) -> dict[ContentDigest, Survey]:
+    return {
+        ContentDigest(digest): Survey(fingerprint="", dirs=frozenset(), symlinks={}, files=frozenset(files))
+    }
 
 
 def chunk(name: str = "x", **more: object) -> Chunk:
@@ -51,22 +43,22 @@ CCACHE = layer("3" * 64, "usr/bin/ccache")
 
 def test_a_folder_is_of_one_chunk_and_one_compiler() -> None:
     names = {
-        cache_name(chunk(), [GCC, LIBRARY]),
-        cache_name(chunk("y"), [GCC, LIBRARY]),
-        cache_name(chunk(prefix="/tools"), [GCC, LIBRARY]),
-        cache_name(chunk(), [layer("4" * 64, "usr/bin/gcc"), LIBRARY]),
-        cache_name(chunk(), [GCC, layer("5" * 64, "bin/as")]),
+        cache_name(chunk(), GCC | LIBRARY),
+        cache_name(chunk("y"), GCC | LIBRARY),
+        cache_name(chunk(prefix="/tools"), GCC | LIBRARY),
+        cache_name(chunk(), layer("4" * 64, "usr/bin/gcc") | LIBRARY),
+        cache_name(chunk(), GCC | layer("5" * 64, "bin/as")),
     }
     assert len(names) == 5
 
 
 def test_another_library_is_no_other_compiler() -> None:
-    assert cache_name(chunk(), [GCC, LIBRARY]) == cache_name(chunk(), [layer("6" * 64, "usr/lib/a"), GCC])
+    assert cache_name(chunk(), GCC | LIBRARY) == cache_name(chunk(), layer("6" * 64, "usr/lib/a") | GCC)
 
 
 def test_only_a_staged_ccache_counts() -> None:
-    assert stages_ccache([GCC, CCACHE])
-    assert not stages_ccache([GCC, LIBRARY])
+    assert stages_ccache(GCC | CCACHE)
+    assert not stages_ccache(GCC | LIBRARY)
 
 
 @pytest.mark.parametrize("asks", [True, False])

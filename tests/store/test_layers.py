@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from lithify.cache import CacheFolder
 from lithify.errors import MergeConflict
 from lithify.events import Event, Warned
+from lithify.facts import Facts
 from lithify.store.checkout import check_out
 from lithify.store.content import content_digest
 from lithify.store.damage import DamagedObject
@@ -62,9 +64,9 @@ def test_a_layer_is_the_tree_and_all_its_times_are_0(store: Store, tmp_path: Pat
     tree = taken(store, tmp_path / "i", RICH)
     layer = layer_of(store, tree)
     assert read_folder(layer.path) == {"": Dir(), **RICH}
-    assert layer.dirs == {"d", "t"}
-    assert layer.symlinks == {"d/link": "../a", "z": "/nowhere"}
-    assert layer.files == {"a", "d/e", "d/new\nline"}
+    assert store.layers.names(layer).dirs == {"d", "t"}
+    assert store.layers.names(layer).symlinks == {"d/link": "../a", "z": "/nowhere"}
+    assert store.layers.names(layer).files == {"a", "d/e", "d/new\nline"}
     assert {path.lstat().st_mtime_ns for path in (layer.path, *layer.path.rglob("*"))} == {0}
 
 
@@ -154,7 +156,7 @@ def test_devices_are_made_in_a_checkout_and_left_out_of_a_layer(store: Store, tm
     )
     tree = taken(store, tmp_path / "i", {"d/x": File(b"x")}, manifest)
     layer = layer_of(store, tree, manifest)
-    assert layer.files == {"d/x"}
+    assert store.layers.names(layer).files == {"d/x"}
     unmade = check_out(store.reading, tree, manifest, tmp_path / "out")
     pipe = (tmp_path / "out/d/pipe").lstat()
     assert (stat.S_ISFIFO(pipe.st_mode), stat.S_IMODE(pipe.st_mode), pipe.st_uid, pipe.st_gid) == (
@@ -463,3 +465,41 @@ def test_too_many_layers_become_fewer(store: Store, tmp_path: Path) -> None:
     few = resolve_stack(store.cache, store, layers, most=1)
     assert len(few) == 1
     assert lower(few) == lower(layers)
+
+
+def test_that_a_stack_is_plain_is_asked_once(
+    store: Store, cache: CacheFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next command mounts it without reading any name in it; another stack is asked about, whatever is known."""
+    plain: list[Spec] = [{"usr/a": File(b"1"), "l": Symlink("usr")}, {"usr/b": File(b"2")}]
+    layers = [layer_of(store, taken(store, tmp_path / f"i{n}", spec)) for n, spec in enumerate(plain)]
+    offending = layer_of(store, taken(store, tmp_path / "o", {"l/c": File(b"3")}))
+    with closing(Facts(cache.facts)) as facts:
+        assert resolve_stack(cache, store, layers, facts=facts) == layers
+        other = fresh(cache)
+        read: list[object] = []
+        monkeypatch.setattr("lithify.store.layer.read_survey", read.append)
+        again = [layer_of(other, layer.tree) for layer in layers]
+        monkeypatch.setattr(other.layers, "meet", lambda _: pytest.fail("asked again"))
+        assert resolve_stack(cache, other, again, facts=facts) == layers
+        assert resolve_stack(cache, other, again[::-1], facts=facts) == layers[::-1]
+        assert read == []
+        monkeypatch.undo()
+        third = fresh(cache)
+        more = [layer_of(third, layer.tree) for layer in (*layers, offending)]
+        assert resolve_stack(cache, third, more, facts=facts) != more
+        assert resolve_stack(cache, third, more, facts=facts) != more  # that one is not is not kept
+
+
+def test_the_names_in_a_layer_are_read_where_they_are_kept_or_looked_up(
+    store: Store, cache: CacheFolder, tmp_path: Path
+) -> None:
+    layer = layer_of(store, taken(store, tmp_path / "i", {"d/a": File(b"1"), "l": Symlink("d")}))
+    for index in ("kept", "torn", "gone"):
+        other = fresh(cache)
+        if index == "torn":
+            (layer.path.parent / "index").write_text("{")
+        elif index == "gone":
+            (layer.path.parent / "index").unlink()
+        names = other.layers.names(layer)
+        assert (names.dirs, names.files, names.symlinks) == ({"d"}, {"d/a"}, {"l": "d"})
