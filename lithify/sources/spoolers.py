@@ -51,7 +51,10 @@ class Spoolers:
 
 def _started() -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-I", "-S", plain_tree.__file__, str(os.getpid())]
-    return start(argv, env=tool_environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    # a session of its own: Ctrl-C is for us, who let what is being copied end
+    return start(
+        argv, env=tool_environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, new_session=True
+    )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ and an unnamed file that is linked for each object. Format: https://ostreedev.gi
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,19 @@ from lithify.store.damage import ObjectKind
 from lithify.store.gvariant import Xattrs
 
 PREFIX = "lithify-"
-"""How the names of these folders begin, in the repository's ``tmp``; one that no transaction holds is a killed one's."""
+"""How the names of these folders begin, in the repository's ``tmp``; each is locked as long as its transaction lives."""
+
+
+def sweep_aside(repository: Path) -> None:
+    """Remove what killed transactions left aside; raises nothing for what another process removes at the same time."""
+    for folder in (repository / "tmp").glob(f"{PREFIX}*/"):
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_tree(folder)
+            finally:
+                os.close(descriptor)
 
 
 class Aside:
@@ -29,6 +42,7 @@ class Aside:
         """``min_free`` bytes of the file system are not used up by what is written."""
         self._repository = repository
         self._folder = ""
+        self._held = -1
         self._number = 0
         usage = os.statvfs(repository)
         self._room = usage.f_bfree * usage.f_frsize - min_free
@@ -119,6 +133,7 @@ class Aside:
         if self._folder:
             with suppress(OSError):
                 remove_tree(Path(self._folder))
+            os.close(self._held)
 
     def _in_order(self) -> Iterable[tuple[str, str]]:
         """Yield what is published, commits last."""
@@ -135,12 +150,27 @@ class Aside:
         self._room -= size
         if size and self._room < 0:
             raise no_space(self._repository)
-        if not self._folder:
-            self._folder = f"{self._repository}/tmp/{PREFIX}{secrets.token_hex(8)}"
-            os.mkdir(self._folder, 0o700)
-            crash_point("store.commit.aside")
+        while not self._folder:
+            self._folder, self._held = _made_and_held(
+                f"{self._repository}/tmp/{PREFIX}{secrets.token_hex(8)}"
+            )
         self._number += 1
         return f"{self._folder}/{self._number}"
+
+
+def _made_and_held(folder: str) -> tuple[str, int]:
+    """Make a folder and lock it; return both, or nothing where somebody took it for a killed one's in between."""
+    os.mkdir(folder, 0o700)
+    crash_point("store.commit.aside")
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return "", -1
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if os.path.exists(folder):
+        return folder, descriptor
+    os.close(descriptor)
+    return "", -1
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lithify.cache import remove_tree
 from lithify.crash import crash_point
-from lithify.store.aside import PREFIX
+from lithify.store.aside import sweep_aside
 from lithify.store.gobject import OSTree, ostree_errors
 from lithify.store.reach import all_commits
 from lithify.store.reading import Repository, is_temporary
@@ -91,8 +91,7 @@ def _mark_unnamed(store: Store) -> None:
 def _remove_staging(store: Store) -> None:
     """Remove what killed transactions left aside, and what other programs' did: their next one would adopt it."""
     top = store.cache.ostree / "tmp"
-    for folder in top.glob(f"{PREFIX}*/"):
-        remove_tree(folder)
+    sweep_aside(store.cache.ostree)
     alone = (Path(str(lock).removesuffix("-lock")) for lock in top.glob("staging-*-lock"))
     for folder in sorted({*top.glob("staging-*/"), *alone}):  # who was killed in between left a lock alone
         lock = Path(f"{folder}-lock")

@@ -16,6 +16,7 @@ from lithify.cache import CacheFolder, hold_lock, host_error_of, publish
 from lithify.errors import StoreError
 from lithify.events import Report, Waiting, ignore, timed
 from lithify.lease import Lease
+from lithify.store.aside import sweep_aside
 from lithify.store.gobject import (
     create_repository,
     open_repository,
@@ -74,6 +75,7 @@ class Store:
         self.lease = lease or Lease(cache)
         self._local = threading.local()
         publish(cache.ostree, create_repository, locks=cache.locks, sync=sync)
+        sweep_aside(cache.ostree)
         self._min_free = min_free
         self._configure(min_free)
 

@@ -42,6 +42,7 @@ _LEFT_BY_RUNS = (
     "cache/sources/git/*/**/*.lock",
     "cache/sources/git/*/objects/**/tmp_*",
     "cache/staging/*-*",
+    "cache/ostree/tmp/lithify-*",
     "cache/standing/.*",
     "tmp/*",
 )
@@ -49,7 +50,6 @@ _LEFT_BY_RUNS = (
 _LEFT_BY_GC = (
     "cache/locks/bench-*",
     "cache/ostree/tmp/staging-*",
-    "cache/ostree/tmp/lithify-*",
     "cache/ostree/state/*.commitpartial",
 )
 """Where, besides, nothing may lie after ``gc``."""

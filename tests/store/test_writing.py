@@ -15,6 +15,7 @@ from lithify.cache import CacheFolder
 from lithify.crash import arm
 from lithify.errors import Damaged, StoreError, UnsafeContent
 from lithify.events import Event, Waiting
+from lithify.store.aside import sweep_aside
 from lithify.store.damage import DamagedObject
 from lithify.store.gvariant import Dirmeta, Dirtree, Tree
 from lithify.store.manifest import Device, Manifest, manifest_of
@@ -465,4 +466,43 @@ def test_what_is_written_needs_no_libostree(cache: CacheFolder) -> None:
         check=True,
     )
     assert done.stdout == "False\n"
+    assert fsck(cache) == ""
+
+
+def test_what_a_killed_transaction_left_aside_goes_and_what_another_has_stays(cache: CacheFolder) -> None:
+    store = Store(cache, min_free=1 << 20)
+    left = cache.ostree / "tmp/lithify-0123456789abcdef"
+    left.mkdir()
+    (left / "1").write_text("half")
+    with store.transaction() as transaction:
+        tree = transaction.write_tree({"a": transaction.write_file(b"x")})
+        Store(cache, min_free=1 << 20)
+        assert not left.exists()
+        assert len(list((cache.ostree / "tmp").glob("lithify-*"))) == 1
+        transaction.commit(tree, {}, ["d/1"])
+    assert list((cache.ostree / "tmp").glob("lithify-*")) == []
+    assert store.reading.refs().keys() == {"d/1"}
+    assert fsck(cache) == ""
+
+
+def test_a_folder_that_was_taken_for_a_killed_ones_is_made_again(cache: CacheFolder) -> None:
+    """Between making it and locking it, another command may come upon it."""
+    store = Store(cache, min_free=1 << 20)
+    seen: list[str] = []
+
+    def sweep(point: str) -> None:
+        if point == "store.commit.aside" and not seen:
+            seen.extend(path.name for path in (cache.ostree / "tmp").glob("lithify-*"))
+            sweep_aside(cache.ostree)
+
+    arm(sweep)
+    try:
+        with store.transaction() as transaction:
+            tree = transaction.write_tree({"a": transaction.write_file(b"x")})
+            now = [path.name for path in (cache.ostree / "tmp").glob("lithify-*")]
+            transaction.commit(tree, {}, ["d/1"])
+    finally:
+        arm(None)
+    assert len(seen) == len(now) == 1
+    assert seen != now
     assert fsck(cache) == ""
