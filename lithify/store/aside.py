@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -135,11 +135,10 @@ class Aside:
                 remove_tree(Path(self._folder))
             os.close(self._held)
 
-    def _in_order(self) -> Iterable[tuple[str, str]]:
-        """Yield what is published, commits last."""
-        commits = [item for item in self.lying.items() if self._kinds.get(item[0]) == "commit"]
-        yield from (item for item in self.lying.items() if self._kinds.get(item[0]) != "commit")
-        yield from commits
+    def _in_order(self) -> list[tuple[str, str]]:
+        """Return what is published: files, folders, commits, so that what names something comes after it."""
+        order = {"commit": 2, "dirtree": 1, "dirmeta": 1}
+        return sorted(self.lying.items(), key=lambda item: order.get(self._kinds.get(item[0], ""), 0))
 
     def _made(self, size: int) -> tuple[int, str]:
         path = self._new_path(size)
