@@ -94,14 +94,8 @@ def lay_out(
 
 def _spool(workshop: Workshop, bench: Bench, pins: Sequence[tuple[Source, Pin]]) -> Spool | None:
     folder = plain_folder(bench.staging / "spool")
-    made = spool(
-        [source for source, _ in pins],
-        dict(pins),
-        folder,
-        workshop.sources,
-        plain=PLAIN_HEADER,
-        program=PROGRAM_HEADER,
-    )
+    sources = [source for source, _ in pins]
+    made = spool(sources, dict(pins), folder, workshop.sources, (PLAIN_HEADER, PROGRAM_HEADER))
     if made is None:
         remove_tree(folder)
     return made

@@ -81,12 +81,10 @@ def spool(
     pins: Mapping[Source, Pin],
     into: Path,
     context: SourceContext,
-    *,
-    plain: bytes,
-    program: bytes,
+    headers: tuple[bytes, bytes],
 ) -> Spool | None:
     """Do what :func:`~lithify.sources.spooling.spool_source` does, and keep the tree's digest as :func:`compose` does."""
-    found = spool_source(sources, pins, into, context, plain=plain, program=program)
+    found = spool_source(sources, pins, into, context, headers)
     if found is not None:
         context.facts.put(_FACT, _fact_key(sources, pins, keep_git=False), found.digest)
     return found

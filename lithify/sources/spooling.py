@@ -44,16 +44,14 @@ def spool_source(
     pins: Mapping[Source, Pin],
     into: Path,
     context: SourceContext,
-    *,
-    plain: bytes,
-    program: bytes,
+    headers: tuple[bytes, bytes],
 ) -> Spool | None:
     """Copy the files of a chunk's sources into the empty folder ``into``, if that is all that there is to be done.
 
     That is so where they are one `local` folder with nothing unusual in it, which still looks as it did when it was pinned.
     Else None is returned, whatever is wrong: the ordinary way says so. What was copied by then stays.
 
-    ``plain`` and ``program``: what comes before a file's content in its checksum, see :func:`plain_tree.spool`.
+    ``headers``: what comes before a file's content in its checksum, of a plain one and of a program.
     """
     if len(sources) != 1 or not isinstance(source := sources[0], LocalSource) or source.into:
         return None
@@ -61,7 +59,7 @@ def spool_source(
         found = below_definitions(source.path, context.definitions_root)
         if not found.is_dir():
             return None
-        rows, size, look = _spooled(found, into, context.spoolers, plain, program)
+        rows, size, look = _spooled(found, into, context.spoolers, headers)
     except (OSError, LithifyError, Unusual):
         return None
     # What looked, as it was copied, as it did when it was read for its pin is what was read.
@@ -72,13 +70,13 @@ def spool_source(
 
 
 def _spooled(
-    found: Path, into: Path, spoolers: Spoolers, plain: bytes, program: bytes
+    found: Path, into: Path, spoolers: Spoolers, headers: tuple[bytes, bytes]
 ) -> tuple[Sequence[Spooled], int, str]:
     """Return what :func:`plain_tree.spool` does, of a large folder from another process."""
     top, target = os.fsencode(found), os.fsencode(into)
     if len(list(islice(walk(top, is_git), WORTH_A_PROCESS))) < WORTH_A_PROCESS:
-        return spool(top, target, plain, program)
-    look, *told = spoolers.ask([top, target, plain.hex().encode(), program.hex().encode()]) or [b""]
+        return spool(top, target, *headers)
+    look, *told = spoolers.ask([top, target, *(header.hex().encode() for header in headers)]) or [b""]
     if not look:
         raise Unusual(found)
     size, *fields = (field.decode() for field in told)

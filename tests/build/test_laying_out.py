@@ -25,6 +25,7 @@ from tests.sources.conftest import Place, needs_root, place
 __all__ = ["place"]
 
 SOURCE = LocalSource(path="conf")
+HEADERS = (PLAIN_HEADER, PROGRAM_HEADER)
 INLINE, IN_A_PROCESS = 10**9, 0
 
 
@@ -45,7 +46,7 @@ def spooled(context: SourceContext, into: Path, *sources: LocalSource) -> Spool 
     wanted = sources or (SOURCE,)
     pins = {source: LocalKind().pin(source, context) for source in wanted}
     into.mkdir()
-    return spool(wanted, pins, into, context, plain=PLAIN_HEADER, program=PROGRAM_HEADER)
+    return spool(wanted, pins, into, context, HEADERS)
 
 
 def ordinary(path: Path) -> None:
@@ -130,11 +131,10 @@ def test_what_changed_since_it_was_pinned_goes_the_ordinary_way(place: Place, tm
     pins = {SOURCE: LocalKind().pin(SOURCE, context)}
     (path / "etc/motd").write_text("changed\n")
     (tmp_path / "spool").mkdir()
-    headers = {"plain": PLAIN_HEADER, "program": PROGRAM_HEADER}
-    assert spool([SOURCE], pins, tmp_path / "spool", context, **headers) is None
+    assert spool([SOURCE], pins, tmp_path / "spool", context, HEADERS) is None
     fifo(path)
     (tmp_path / "again").mkdir()
-    assert spool([SOURCE], pins, tmp_path / "again", context, **headers) is None
+    assert spool([SOURCE], pins, tmp_path / "again", context, HEADERS) is None
 
 
 def test_several_sources_or_another_place_go_the_ordinary_way(place: Place, tmp_path: Path) -> None:
@@ -167,8 +167,7 @@ def test_any_names_and_contents(
         (source / name).chmod(0o755 if runs else 0o644)
     pins = {SOURCE: LocalKind().pin(SOURCE, context_at(context, own))}
     (own / "spool").mkdir()
-    headers = {"plain": PLAIN_HEADER, "program": PROGRAM_HEADER}
-    found = spool([SOURCE], pins, own / "spool", context_at(context, own), **headers)
+    found = spool([SOURCE], pins, own / "spool", context_at(context, own), HEADERS)
     assert found is not None
     source.chmod(0o755)
     capture_destdir(source)
