@@ -23,6 +23,8 @@ import pytest
 
 from tests import stuck
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are true in a namespace alone")
+"""For tests that write into a store in this very process, whatever else they are about."""
 PROJECT = Path(__file__).resolve().parent.parent
 USER = "lithify-test"
 

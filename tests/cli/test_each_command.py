@@ -40,9 +40,10 @@ PLACEHOLDERS = (
     (re.compile(r" *\b\d+(?:\.\d+)? (?:s|min)\b"), " <TIME>"),
     (re.compile(r" *\b\d+(?:\.\d)? (?:B|kB|MB|GB)\b"), " <SIZE>"),
     (re.compile(r"\b\d+ (object|ref|layer|log|answer|file of fact|lock)s?\b"), r"<N> \1s"),
+    (re.compile(r"(?m)^.* will belong to subordinate ids of yours; .*\n"), ""),
     (re.compile(r"(?m)^(?:ok|without|MISSING)  .*\n(?: +mend: .*\n)*"), ""),
 )
-"""What differs from run to run and machine to machine; of the doctor's findings, all."""
+"""What differs from run to run, user to user and machine to machine; of the doctor's findings, all."""
 MORE_FILES = {
     "clusters/small.morph": """\
 name: small

@@ -62,6 +62,7 @@ def test_it_writes_as_a_build_does(program: Program) -> None:
     tree = program.folder / "tree"
     tree.mkdir(exist_ok=True)
     (tree / "file").write_text("own\n")
+    (tree / "file").chmod(0o644)
     if program.user is not None:
         shutil.chown(tree, program.user)
         shutil.chown(tree / "file", program.user)
@@ -77,11 +78,11 @@ def test_it_writes_as_a_build_does(program: Program) -> None:
 
 def test_it_reads_what_it_is_fed(program: Program) -> None:
     fed = f"tar c . | {sys.executable} -m lithify ostree commit -b fed --tree=tar=/dev/stdin"
-    who: dict[str, Any] = {} if program.user is None else {"user": program.user, "group": program.user}
+    who: dict[str, Any] = {}
+    if program.user is not None:
+        who = {"user": program.user, "group": program.user, "extra_groups": []}
     environment = program.environment(str(program.folder))
-    subprocess.run(
-        ["sh", "-c", fed], cwd=program.definitions, env=environment, check=True, extra_groups=[], **who
-    )
+    subprocess.run(["sh", "-c", fed], cwd=program.definitions, env=environment, check=True, **who)
     assert program.done("ostree", "cat", "fed", "/VERSION").stdout == "version: 9\n"
 
 

@@ -14,6 +14,7 @@ from lithify.schedule.retention import Retention
 from lithify.store.damage import DamagedObject
 from lithify.store.reading import Repository
 from lithify.store.writing import Store
+from tests.inside import needs_root
 from tests.store.trees import File, make_folder
 
 
@@ -32,6 +33,7 @@ def build(store: Store, name: str) -> str:
         return transaction.commit(transaction.take(place), metadata, [f"d/{name * 64}"])
 
 
+@needs_root
 def test_a_build_that_comes_while_one_looks_is_not_there_yet(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +51,7 @@ def test_a_build_that_comes_while_one_looks_is_not_there_yet(
     assert sorted(survey(store.cache, Retention()).builds) == ["a" * 64, "b" * 64]
 
 
+@needs_root
 def test_a_build_that_goes_while_one_looks_is_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     build(store, "a")
     going = build(store, "b")
@@ -64,6 +67,7 @@ def test_a_build_that_goes_while_one_looks_is_left_out(store: Store, monkeypatch
     assert list(survey(store.cache, Retention()).builds) == ["a" * 64]
 
 
+@needs_root
 def test_a_build_whose_commit_is_gone_is_damage(store: Store) -> None:
     os.unlink(store.reading.place(build(store, "a"), "commit"))
     with pytest.raises(DamagedObject, match="is missing"):

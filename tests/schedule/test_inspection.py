@@ -15,10 +15,12 @@ from lithify.schedule.inspection import Inspection, inspect
 from lithify.store.garbage import collect
 from lithify.store.layer_checking import layer_fault
 from lithify.store.writing import Store
+from tests.inside import needs_root
 from tests.store.test_layers import layer_of
 from tests.store.trees import File, make_folder
 
 
+@needs_root
 def test_a_layer_whose_objects_were_collected_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from lithify.staging.methods import Method, choose, methods_of
 from lithify.staging.mounting import MOST_LOWERS, Stack
 from lithify.staging.names import names_in_memory
 from lithify.staging.syscalls import mount, unmount
-from tests.inside import make_ordinary_user, run_inside
+from tests.inside import make_ordinary_user, needs_root, run_inside
 from tests.staging.areas import METHODS, area, is_possible, need_method, tree_of
 from tests.staging.stacks import need_static_shell
 
@@ -132,6 +132,7 @@ def without_links(tree: dict[str, list[object]]) -> dict[str, list[object]]:
     return {path: [*entry[:3], str(entry[3]).split(" (is ")[0], entry[4]] for path, entry in tree.items()}
 
 
+@needs_root
 def test_no_room_for_a_staging_area_is_told_as_that(tmp_path: Path) -> None:
     def full(*_: object) -> Callable[[], None]:
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "empty"))
