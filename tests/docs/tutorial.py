@@ -45,6 +45,8 @@ class Student:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.folder = home
+        self.seen = ""
+        """All that was typed and said so far: what was wrong may have been said long before it shows."""
 
     def write(self, block: Block) -> None:
         """Make a file as it stands in the page."""
@@ -60,9 +62,11 @@ class Student:
             (command,) = typed
             said = self._boot(command, answers)
             first = dialogue.partition(LEFT_OUT)[2].partition("\n")[0]
-            assert first in said, f"{first!r} was not said:\n{said}"
+            assert first in said, f"{first!r} was not said:\n{said}\nbefore it:\n{self.seen}"
             return f"$ {command}\n{LEFT_OUT}{said[said.index(first) :]}"
-        return "".join(f"$ {command}\n{self._run(command)}" for command in typed)
+        said = "".join(f"$ {command}\n{self._run(command)}" for command in typed)
+        self.seen += said
+        return said
 
     def _start(self, command: str) -> subprocess.Popen[bytes]:
         environment = {
