@@ -63,11 +63,11 @@ class Apt(Struct, frozen=True, kw_only=True):
 
     def download(self, packages: Sequence[str]) -> tuple[PoolFile, ...]:
         """Return the packages alone."""
-        return self._files("apt-get", ["download", "--print-uris", "--", *packages])
+        return self._alone("apt-get", ["download", "--print-uris", "--", *packages])
 
     def source(self, package: str) -> tuple[PoolFile, ...]:
         """Return the files of a source package."""
-        return self._files("apt-get", ["source", "--only-source", "--print-uris", "--", package])
+        return self._alone("apt-get", ["source", "--only-source", "--print-uris", "--", package])
 
     def _pretended(self, exclude: Sequence[str], context: SourceContext) -> str:
         """Return dpkg's status in which the excluded packages are installed, as they are in the index, needing nothing."""
@@ -85,6 +85,11 @@ class Apt(Struct, frozen=True, kw_only=True):
                 Warned(text=f"excluded, but not in {self.suite} at all: {', '.join(sorted(unknown))}")
             )
         return "\n".join(stanzas[name.split(":")[0]] for name in exclude if name not in unknown)
+
+    def _alone(self, program: str, arguments: Sequence[str]) -> tuple[PoolFile, ...]:
+        """Ask while nobody writes the folder's state; others may ask at the same time."""
+        with hold_lock(self.folder / "lock", shared=True):
+            return self._files(program, arguments)
 
     def _files(self, program: str, arguments: Sequence[str]) -> tuple[PoolFile, ...]:
         done = self._run(program, arguments, expected=None)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
 
+from lithify.cache import hold_lock
 from lithify.definitions.model import DebianBinaries
 from lithify.errors import FetchError, HostError, PinGone, PinMismatch, SourceError, UnsafeContent
 from lithify.events import Warned
+from lithify.sources.apt import open_apt
 from lithify.sources.compose import compose
 from lithify.sources.debian import DebianKind
 from lithify.sources.debian_host import DebianHost, parse_host
@@ -198,6 +201,37 @@ def test_the_closure(pool: Pool, place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_nobody_asks_an_apt_whose_state_is_being_written(pool: Pool, place: Place) -> None:
+    """Two chunks of one suite are pinned at once: one writes the sources' list anew while the other asks."""
+    apt = open_apt(place(debian_host=fill(pool)), "rock", "amd64", "deb")
+    listed = apt.folder / "etc/sources.list"
+    whole = listed.read_text()
+    found: list[object] = []
+
+    def ask() -> None:
+        try:
+            found.append([file.name for file in apt.download(["docs"])])
+        except SourceError as error:
+            found.append(error.message)
+
+    asking = threading.Thread(target=ask)
+    with hold_lock(apt.folder / "lock"):
+        listed.write_text("")
+        asking.start()
+        while asking.is_alive() and not is_waited_for(apt.folder / "lock"):
+            pass
+        listed.write_text(whole)
+    asking.join()
+    assert found == [["docs_1_all.deb"]]
+
+
+def is_waited_for(lock: Path) -> bool:
+    """Return whether somebody waits for a lock file."""
+    inode = str(lock.stat().st_ino)
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any("->" in words and words[-3].endswith(f":{inode}") for words in lines)
+
+
 def test_what_apt_cannot_do(pool: Pool, place: Place) -> None:
     pool.add("broken", "1", Depends="missing (>= 2)")
     host = fill(pool)
