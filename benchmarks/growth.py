@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,7 +140,7 @@ def _beginnings(trace: Mapping[str, Any], phase: str) -> dict[str, int]:
     return found
 
 
-class Project:
+class Project(ABC):
     """Made chunks in one stratum, with a system of it and a cache; ``series`` is what is measured on it."""
 
     name: ClassVar[str]
@@ -160,13 +161,13 @@ class Project:
         self._system("grown", "base")
         self._lithify = runner(self.definitions, {"LITHIFY_CACHEDIR": str(self.cache)})
 
+    @abstractmethod
     def measured(self, series: Sequence[str], rounds: int) -> dict[str, list[float]]:
         """Return the seconds of each series, whatever is needed for them built before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _source(self, name: str, tree: Iterable[MadeFile]) -> str:
         """Make a chunk's tree, and return its source as definitions have it."""
-        raise NotImplementedError
 
     def _system(self, name: str, *strata: str) -> None:
         listed = "".join(f"- morph: strata/{stratum}.morph\n" for stratum in strata)

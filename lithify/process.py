@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
@@ -86,6 +87,20 @@ def start(
             f"the program {argv[0]} is not installed",
             hints=["`lithify doctor` names the package that holds it"],
         ) from error
+
+
+def start_script(script: str, *arguments: str, new_session: bool = False) -> subprocess.Popen[bytes]:
+    """Start a module of ours that imports nothing of lithify as a program, and return it running, with pipes to talk to it.
+
+    It sees no site-packages, and what it says on stderr is dropped: whoever asks it does the work itself where it fails.
+    """
+    return start(
+        [sys.executable, "-I", "-S", script, *arguments],
+        env=tool_environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        new_session=new_session,
+    )
 
 
 def run(

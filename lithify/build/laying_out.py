@@ -16,8 +16,8 @@ from lithify.definitions.model import Source
 from lithify.events import StepStarted, timed
 from lithify.graph.model import Chunk, Command
 from lithify.graph.pins import Pin
-from lithify.sources.compose import compose, spool
-from lithify.sources.spooling import Spool
+from lithify.sources.compose import compose
+from lithify.sources.spooling import Spool, spool_source
 from lithify.staging.capture import Captured, capture_destdir
 from lithify.staging.folders import plain_folder
 from lithify.store.ingest import PLAIN_HEADER, PROGRAM_HEADER
@@ -73,29 +73,24 @@ def lay_out(
     destdir = plain_folder(bench.staging / "inst")
     build = destdir if chunk.build_system == IMPORT else plain_folder(bench.scratch / "build")
     began = time.monotonic()
-    if as_objects and chunk.build_system == IMPORT:
-        with timed(workshop.report, "unpack", chunk.name):
-            made = _spool(workshop, bench, pins)
-        if made is not None:
-            crash_point("chunk.laid-out")
-            seconds = time.monotonic() - began
-            return LaidOut(build=build, destdir=destdir, digest=made.digest, seconds=seconds, spool=made)
     with timed(workshop.report, "unpack", chunk.name):
-        digest = compose(
-            [source for source, _ in pins],
-            dict(pins),
-            build,
-            workshop.sources,
-            keep_git=chunk.keep_git,
-        )
+        spool = _spooled(workshop, bench, pins) if as_objects and chunk.build_system == IMPORT else None
+        digest = spool.digest if spool else _composed(workshop, build, chunk, pins)
     crash_point("chunk.laid-out")
-    return LaidOut(build=build, destdir=destdir, digest=digest, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return LaidOut(build=build, destdir=destdir, digest=digest, seconds=seconds, spool=spool)
 
 
-def _spool(workshop: Workshop, bench: Bench, pins: Sequence[tuple[Source, Pin]]) -> Spool | None:
+def _composed(workshop: Workshop, build: Path, chunk: Chunk, pins: Sequence[tuple[Source, Pin]]) -> str:
+    sources = [source for source, _ in pins]
+    return compose(sources, dict(pins), build, workshop.sources, keep_git=chunk.keep_git)
+
+
+def _spooled(workshop: Workshop, bench: Bench, pins: Sequence[tuple[Source, Pin]]) -> Spool | None:
+    """Return a chunk's sources as objects, where they can be made as such; else nothing is left of it."""
     folder = plain_folder(bench.staging / "spool")
     sources = [source for source, _ in pins]
-    made = spool(sources, dict(pins), folder, workshop.sources, (PLAIN_HEADER, PROGRAM_HEADER))
+    made = spool_source(sources, dict(pins), folder, workshop.sources, (PLAIN_HEADER, PROGRAM_HEADER))
     if made is None:
         remove_tree(folder)
     return made

@@ -55,9 +55,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _ended(messages, f"ERROR: {where}{error.strerror or error}", FAILED)
     except Exception as error:  # noqa: BLE001 a fault of lithify itself is still told in one line
-        traceback = importlib.import_module(
-            "traceback"
-        )  # which is seldom needed, and takes 2 ms of each start
+        # seldom needed, and 2 ms of each start
+        traceback = importlib.import_module("traceback")
         messages.note(traceback.format_exc())
         if "--debug" in arguments or "-d" in arguments:
             traceback.print_exc()

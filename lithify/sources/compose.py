@@ -19,7 +19,6 @@ from lithify.sources.git import keep_git as put_git_folder
 from lithify.sources.git import refresh_index
 from lithify.sources.kinds import kind_of
 from lithify.sources.laying import lay_over, resolve_inside
-from lithify.sources.spooling import Spool, spool_source
 from lithify.sources.tree import seal
 
 _FACT = "source-tree"
@@ -32,6 +31,18 @@ def known_tree_digest(
 ) -> str | None:
     """Return the digest that :func:`compose` gives for these pins, where it was composed before; else None."""
     return context.facts.get(_FACT, _fact_key(sources, pins, keep_git))
+
+
+def keep_tree_digest(
+    sources: Sequence[Source],
+    pins: Mapping[Source, Pin],
+    context: SourceContext,
+    digest: str,
+    *,
+    keep_git: bool = False,
+) -> None:
+    """Keep what :func:`known_tree_digest` returns from now on."""
+    context.facts.put(_FACT, _fact_key(sources, pins, keep_git), digest)
 
 
 def compose(
@@ -72,22 +83,8 @@ def compose(
         refresh_index(folder, context)
     if kept:
         tree = digest({"tree": tree, "commits": [pins[source].digest_data for source, _ in kept]})
-    context.facts.put(_FACT, _fact_key(sources, pins, keep_git), tree)
+    keep_tree_digest(sources, pins, context, tree, keep_git=keep_git)
     return tree
-
-
-def spool(
-    sources: Sequence[Source],
-    pins: Mapping[Source, Pin],
-    into: Path,
-    context: SourceContext,
-    headers: tuple[bytes, bytes],
-) -> Spool | None:
-    """Do what :func:`~lithify.sources.spooling.spool_source` does, and keep the tree's digest as :func:`compose` does."""
-    found = spool_source(sources, pins, into, context, headers)
-    if found is not None:
-        context.facts.put(_FACT, _fact_key(sources, pins, keep_git=False), found.digest)
-    return found
 
 
 def _folder(source: Source, into: Path) -> str:

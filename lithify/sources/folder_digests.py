@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from lithify.errors import UnsafeContent
-from lithify.process import start, tool_environment
+from lithify.process import start_script
 from lithify.sources import plain_tree
 from lithify.sources.context import SourceContext
 from lithify.sources.tree import SETTLED_NS, Look, look_at, plain_digest
@@ -84,12 +83,7 @@ def shares(weights: Mapping[Path, int], count: int) -> list[list[Path]]:
 
 
 def _started(folders: Sequence[Path]) -> subprocess.Popen[bytes]:
-    child = start(
-        [sys.executable, "-I", "-S", plain_tree.__file__],
-        env=tool_environment(),
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    child = start_script(plain_tree.__file__)
     assert child.stdin
     with suppress(BrokenPipeError), child.stdin:
         child.stdin.write(b"".join(os.fsencode(folder) + b"\0" for folder in folders))

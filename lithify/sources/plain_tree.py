@@ -12,9 +12,8 @@ import os
 import stat
 import sys
 
-TYPE_CHECKING = (
-    False  # not typing's: to import that, or collections.abc, takes a fifth of the program's start
-)
+# Not typing's: to import that, or collections.abc, takes a fifth of the program's start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
     from typing import IO
@@ -93,13 +92,26 @@ def file_digest(path: bytes | os.PathLike[str]) -> bytes:
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while part := os.read(descriptor, _AT_ONCE):
+        for part in parts(descriptor):
             digest.update(part)
-            if len(part) < _AT_ONCE:  # the end; a third of the calls are saved
-                break
     finally:
         os.close(descriptor)
     return digest.hexdigest().encode()
+
+
+def parts(descriptor: int) -> Iterator[bytes]:
+    """Yield what is left of an open regular file."""
+    while part := os.read(descriptor, _AT_ONCE):
+        yield part
+        if len(part) < _AT_ONCE:  # the end; a third of the calls are saved
+            return
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, however little the system takes at a time."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def plain_mode(status: os.stat_result) -> int:
@@ -188,18 +200,18 @@ def _copied(
     reading = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         digest = hashlib.sha256(before)
-        part = os.read(reading, _AT_ONCE)
-        digest.update(part)
-        if len(part) == _AT_ONCE or digest.hexdigest() not in seen:
+        rest = parts(reading)
+        first = next(rest, b"")
+        digest.update(first)
+        if len(first) == _AT_ONCE or digest.hexdigest() not in seen:
             writing = os.open(
                 target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
             try:
-                _write(writing, part)
-                while len(part) == _AT_ONCE:
-                    part = os.read(reading, _AT_ONCE)
+                write_all(writing, first)
+                for part in rest:
                     digest.update(part)
-                    _write(writing, part)
+                    write_all(writing, part)
                 os.fchmod(writing, mode)
                 os.utime(writing, ns=(0, 0))
             finally:
@@ -209,12 +221,6 @@ def _copied(
         return digest.hexdigest(), os.fstat(reading)
     finally:
         os.close(reading)
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 def look_of(items: Iterable[tuple[bytes, os.stat_result]]) -> str:

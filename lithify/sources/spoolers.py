@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lithify.process import start, tool_environment
+from lithify.process import start_script
 from lithify.sources import plain_tree
 
 
@@ -24,7 +23,8 @@ class Spoolers:
         """Return what :func:`plain_tree.answer` says to a request; nothing where the process has died of it."""
         with self._lock:
             child = self._idle.pop() if self._idle else None
-        child = child or _started()
+        # a session of its own: Ctrl-C is for us, who let what is being copied end
+        child = child or start_script(plain_tree.__file__, str(os.getpid()), new_session=True)
         try:
             assert child.stdin and child.stdout
             plain_tree.send(child.stdin, fields)
@@ -47,14 +47,6 @@ class Spoolers:
             idle, self._idle = self._idle, []
         for child in idle:
             _end(child)
-
-
-def _started() -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-I", "-S", plain_tree.__file__, str(os.getpid())]
-    # a session of its own: Ctrl-C is for us, who let what is being copied end
-    return start(
-        argv, env=tool_environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, new_session=True
-    )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from lithify.definitions.model import LocalSource, Source
 from lithify.errors import LithifyError
 from lithify.graph.pins import Pin
+from lithify.sources.compose import keep_tree_digest
 from lithify.sources.context import SourceContext
 from lithify.sources.folder_digests import FACT
 from lithify.sources.local import below_definitions
@@ -49,7 +50,8 @@ def spool_source(
     """Copy the files of a chunk's sources into the empty folder ``into``, if that is all that there is to be done.
 
     That is so where they are one `local` folder with nothing unusual in it, which still looks as it did when it was pinned.
-    Else None is returned, whatever is wrong: the ordinary way says so. What was copied by then stays.
+    The tree's digest is kept then, as :func:`~lithify.sources.compose.compose` keeps it. Else None is returned, whatever is
+    wrong: the ordinary way says so. What was copied by then stays.
 
     ``headers``: what comes before a file's content in its checksum, of a plain one and of a program.
     """
@@ -66,6 +68,7 @@ def spool_source(
     digest = context.facts.get(FACT, look)
     if digest is None or digest != pins[source].digest_data["tree"]:
         return None
+    keep_tree_digest(sources, pins, context, digest)
     return Spool(folder=into, rows=rows, size=size, digest=digest)
 
 

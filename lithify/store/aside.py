@@ -9,13 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from lithify.cache import host_errors, no_space, remove_tree
 from lithify.crash import crash_point
+from lithify.sources.plain_tree import write_all
 from lithify.store.damage import ObjectKind
 from lithify.store.gvariant import Xattrs
 
@@ -57,13 +57,8 @@ class Aside:
 
     def write_metadata(self, kind: ObjectKind, checksum: str, data: bytes) -> None:
         """Write a dirtree, dirmeta or commit."""
-        with host_errors(self._repository):
-            descriptor, path = self._made(len(data))
-            try:
-                _write(descriptor, data)
-                os.fchmod(descriptor, 0o644)
-            finally:
-                os.close(descriptor)
+        with host_errors(self._repository), self._new_file(data, counted=len(data)) as (descriptor, path):
+            os.fchmod(descriptor, 0o644)
         self.lying[checksum] = path
         self._kinds[checksum] = kind
 
@@ -71,18 +66,16 @@ class Aside:
         self, checksum: str, content: bytes, *, mode: int, uid: int, gid: int, xattrs: Xattrs
     ) -> None:
         """Write a regular file; ``mode`` has the permission bits."""
-        with host_errors(self._repository):
-            descriptor, path = self._made(len(content))
-            try:
-                _write(descriptor, content)
-                # in this order: a new owner takes setuid bits and capabilities away
-                os.fchown(descriptor, uid, gid)
-                os.fchmod(descriptor, mode)
-                for name, value in xattrs:
-                    os.setxattr(descriptor, os.fsdecode(name), value)
-                os.utime(descriptor, ns=(0, 0))
-            finally:
-                os.close(descriptor)
+        with (
+            host_errors(self._repository),
+            self._new_file(content, counted=len(content)) as (descriptor, path),
+        ):
+            # in this order: a new owner takes setuid bits and capabilities away
+            os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+            for name, value in xattrs:
+                os.setxattr(descriptor, os.fsdecode(name), value)
+            os.utime(descriptor, ns=(0, 0))
         self.lying[checksum] = path
 
     def write_symlink(self, checksum: str, target: str, *, uid: int, gid: int, xattrs: Xattrs) -> None:
@@ -113,12 +106,8 @@ class Aside:
 
     def set_ref(self, name: str, commit: str) -> None:
         """Have a ref name a commit, at one stroke. Nothing of it is among the refs before: every file there is one."""
-        descriptor, path = self._made(0)
-        try:
-            _write(descriptor, f"{commit}\n".encode())
+        with self._new_file(f"{commit}\n".encode(), counted=0) as (descriptor, path):
             os.fchmod(descriptor, 0o644)
-        finally:
-            os.close(descriptor)
         target = f"{self._repository}/refs/heads/{name}"
         try:
             os.rename(path, target)
@@ -140,9 +129,17 @@ class Aside:
         order = {"commit": 2, "dirtree": 1, "dirmeta": 1}
         return sorted(self.lying.items(), key=lambda item: order.get(self._kinds.get(item[0], ""), 0))
 
-    def _made(self, size: int) -> tuple[int, str]:
-        path = self._new_path(size)
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), path
+    @contextmanager
+    def _new_file(self, content: bytes, *, counted: int) -> Iterator[tuple[int, str]]:
+        """Write a new file, and yield it open with its path; ``counted``: bytes that are taken from the room there is."""
+        path = self._new_path(counted)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            write_all(descriptor, content)
+            yield descriptor, path
+        finally:
+            os.close(descriptor)
 
     def _new_path(self, size: int) -> str:
         """Return where the next object is written; raises :class:`~lithify.errors.NoSpace` where there is no room for it."""
@@ -170,9 +167,3 @@ def _made_and_held(folder: str) -> tuple[str, int]:
         return folder, descriptor
     os.close(descriptor)
     return "", -1
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    left: Any = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 
+from lithify.sources.plain_tree import parts
 from lithify.store.damage import DamagedObject, ObjectKind
 from lithify.store.entries import read_xattrs
 from lithify.store.gvariant import checksum_of, encode_file_header
-
-_AT_ONCE = 1 << 18
-"""Bytes read at a time; most files are smaller."""
 
 
 def file_checksum(place: str, status: os.stat_result | None = None) -> str:
@@ -26,20 +23,13 @@ def file_checksum(place: str, status: os.stat_result | None = None) -> str:
     header = encode_file_header(status.st_uid, status.st_gid, status.st_mode, target, read_xattrs(place))
     digest = hashlib.sha256(header)
     if not stat.S_ISLNK(status.st_mode):
-        for part in _parts(place):
-            digest.update(part)
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for part in parts(descriptor):
+                digest.update(part)
+        finally:
+            os.close(descriptor)
     return digest.hexdigest()
-
-
-def _parts(place: str) -> Iterator[bytes]:
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        while part := os.read(descriptor, _AT_ONCE):
-            yield part
-            if len(part) < _AT_ONCE:  # the end; a third of the calls are saved
-                return
-    finally:
-        os.close(descriptor)
 
 
 def check_file(place: str, checksum: str) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lithify.cache import remove_tree
+from lithify.cache import host_errors, remove_tree
 from lithify.crash import crash_point
 from lithify.store.aside import sweep_aside
 from lithify.store.gobject import OSTree, ostree_errors
 from lithify.store.reach import all_commits
 from lithify.store.reading import Repository, is_temporary
+from lithify.store.refs import mark_partial
 from lithify.store.writing import Store
 
 
@@ -82,10 +83,10 @@ def _mark_unnamed(store: Store) -> None:
     """Mark the commits that are about to go as not whole: libostree removes objects in no order, and may be killed."""
     refs = (path for path in (store.cache.ostree / "refs").rglob("*") if path.is_file())
     named = {path.read_bytes().strip().decode(errors="replace") for path in refs}
-    with ostree_errors(store.cache.ostree, "marking unused commits"):
+    with host_errors(store.cache.ostree):
         for commit in all_commits(Repository(store.cache.ostree)):
             if commit not in named:
-                store.repo().mark_commit_partial(commit, True)
+                mark_partial(store.cache.ostree, commit)
 
 
 def _remove_staging(store: Store) -> None:

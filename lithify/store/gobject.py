@@ -33,9 +33,9 @@ __all__ = [
 BINDINGS = "sudo apt-get install -y python3-gi gir1.2-ostree-1.0"
 """The command that installs what is loaded here."""
 _USED = {
-    "GLib": ("Bytes", "Error", "Variant", "VariantType"),
+    "GLib": ("Error", "Variant"),
     "Gio": ("File", "IOErrorEnum", "io_error_quark"),
-    "OSTree": ("ObjectType", "Repo", "RepoLockType", "RepoMode", "RepoPruneFlags"),
+    "OSTree": ("Repo", "RepoMode", "RepoPruneFlags"),
 }
 """What is used of each module.
 

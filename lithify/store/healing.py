@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from lithify.cache import host_errors
 from lithify.crash import crash_point
 from lithify.store.damage import DamagedObject
 from lithify.store.gobject import ostree_errors
 from lithify.store.layers import DAMAGED_PREFIX
 from lithify.store.reach import contents_of, holders
 from lithify.store.reading import Repository
+from lithify.store.refs import mark_partial
 from lithify.store.writing import Store
 
 
@@ -40,14 +42,14 @@ def heal(store: Store, damaged: Iterable[DamagedObject]) -> Healed:
         commits = holders(repository, bad)
         refs = [name for name, commit in repository.refs().items() if commit in commits]
         layers = _layers_of(store, repository, commits, bad)
-        repo = store.repo()
-        with ostree_errors(store.cache.ostree, "dropping damaged objects"):
+        with host_errors(store.cache.ostree):
             for commit in commits:
-                repo.mark_commit_partial(commit, True)
-            crash_point("store.heal.marked")
+                mark_partial(store.cache.ostree, commit)
+        crash_point("store.heal.marked")
+        with ostree_errors(store.cache.ostree, "dropping damaged objects"):
             for name in refs:
-                repo.set_ref_immediate(None, name, None, None)
-            crash_point("store.heal.dropped")
+                store.repo().set_ref_immediate(None, name, None, None)
+        crash_point("store.heal.dropped")
         for name in layers:
             away = f"{DAMAGED_PREFIX}{name}-{secrets.token_hex(4)}"
             os.rename(store.cache.layers / name, store.cache.layers / away)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lithify.process import start, tool_environment
+from lithify.process import start_script
 from lithify.store import short_look
 from lithify.store.short_look import INDEX_VERSION
 
@@ -78,12 +77,7 @@ class Lookers:
 
 
 def _started(layers: Path, version: int, digests: Sequence[str]) -> subprocess.Popen[bytes]:
-    child = start(
-        [sys.executable, "-I", "-S", short_look.__file__, str(layers), str(version)],
-        env=tool_environment(),
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    child = start_script(short_look.__file__, str(layers), str(version))
     assert child.stdin
     with suppress(BrokenPipeError), child.stdin:
         child.stdin.write("\n".join(digests).encode())

@@ -12,7 +12,11 @@ import json
 import os
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+
+# Not typing's: to import that, or collections.abc, takes a fifth of the program's start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 UNKNOWN = "unknown"
 INDEX_VERSION = 2

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from lithify.build.laying_out import LaidOut, capture
 from lithify.definitions.model import LocalSource
-from lithify.sources.compose import compose, known_tree_digest, spool
+from lithify.sources.compose import compose, known_tree_digest
 from lithify.sources.context import SourceContext
 from lithify.sources.local import LocalKind
-from lithify.sources.spooling import Spool
+from lithify.sources.spooling import Spool, spool_source
 from lithify.staging.capture import capture_destdir
 from lithify.store.folders import freeze
 from lithify.store.ingest import PLAIN_HEADER, PROGRAM_HEADER, plain_ingest, read_folder
@@ -46,7 +46,7 @@ def spooled(context: SourceContext, into: Path, *sources: LocalSource) -> Spool 
     wanted = sources or (SOURCE,)
     pins = {source: LocalKind().pin(source, context) for source in wanted}
     into.mkdir()
-    return spool(wanted, pins, into, context, HEADERS)
+    return spool_source(wanted, pins, into, context, HEADERS)
 
 
 def ordinary(path: Path) -> None:
@@ -131,10 +131,10 @@ def test_what_changed_since_it_was_pinned_goes_the_ordinary_way(place: Place, tm
     pins = {SOURCE: LocalKind().pin(SOURCE, context)}
     (path / "etc/motd").write_text("changed\n")
     (tmp_path / "spool").mkdir()
-    assert spool([SOURCE], pins, tmp_path / "spool", context, HEADERS) is None
+    assert spool_source([SOURCE], pins, tmp_path / "spool", context, HEADERS) is None
     fifo(path)
     (tmp_path / "again").mkdir()
-    assert spool([SOURCE], pins, tmp_path / "again", context, HEADERS) is None
+    assert spool_source([SOURCE], pins, tmp_path / "again", context, HEADERS) is None
 
 
 def test_several_sources_or_another_place_go_the_ordinary_way(place: Place, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_any_names_and_contents(
         (source / name).chmod(0o755 if runs else 0o644)
     pins = {SOURCE: LocalKind().pin(SOURCE, context_at(context, own))}
     (own / "spool").mkdir()
-    found = spool([SOURCE], pins, own / "spool", context_at(context, own), HEADERS)
+    found = spool_source([SOURCE], pins, own / "spool", context_at(context, own), HEADERS)
     assert found is not None
     source.chmod(0o755)
     capture_destdir(source)

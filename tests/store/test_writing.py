@@ -405,8 +405,9 @@ def test_a_file_written_twice_is_one_object_with_the_checksum_that_libostree_giv
 
 PRUNES = """
 import sys
-from lithify.store.gobject import OSTree, open_repository
+from lithify.store.gobject import open_repository
 from pathlib import Path
+from gi.repository import OSTree
 repo = open_repository(Path(sys.argv[1]))
 changed = repo.copy_config()
 changed.set_string("core", "lock-timeout-secs", "0")
